@@ -1,0 +1,1 @@
+"""Video files and frame folders in and out, with exact times and colours (PyAV)."""

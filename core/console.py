@@ -1,0 +1,104 @@
+"""What every command shares: one-line failures, exit codes, progress, shell-friendly output.
+
+Exit status: 0 done · 1 the work failed or was interrupted, said in one line · 2 wrong usage.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from tsr.core.errors import TsrError
+
+InPath = click.Path(path_type=Path)
+"""A path a user names. Existence is checked where it is opened, with a message that helps."""
+
+
+class Command(click.Command):
+    """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TsrError as error:
+            _fail(f"{ctx.info_name}: {error}")
+        except KeyboardInterrupt:
+            _fail(f"{ctx.info_name}: interrupted; nothing was written under the final name")
+        except MemoryError:
+            _fail(f"{ctx.info_name}: out of memory; close other programs or use a smaller input")
+        except BrokenPipeError:
+            _fail(f"{ctx.info_name}: the program reading the output went away")
+
+
+def _fail(line: str) -> NoReturn:
+    click.echo(" ".join(line.split()), err=True)
+    raise click.exceptions.Exit(1)
+
+
+def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """`click.command` with the project's error handling, `-h` and `--version`."""
+
+    def wrap(function: Callable[..., Any]) -> click.Command:
+        wrapped = click.version_option(package_name="zero-shot-tsr", prog_name="tsr")(function)
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        made = click.command(cls=Command, context_settings=settings, **attributes)(wrapped)
+        return made
+
+    return wrap
+
+
+class Progress:
+    """One line of progress on standard error: rewritten on a terminal, plain lines when piped.
+
+    Args:
+        what: the stage, shown first.
+        every_seconds: shortest time between two plain lines; a terminal is refreshed 5 times a
+            second.
+        quiet: print nothing.
+    """
+
+    def __init__(self, what: str, *, every_seconds: float = 10.0, quiet: bool = False) -> None:
+        self.what = what
+        self.quiet = quiet
+        self.terminal = sys.stderr.isatty()
+        self.interval = 0.2 if self.terminal else every_seconds
+        self.started = time.monotonic()
+        self._last = -float("inf")
+        self._width = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the stage began."""
+        return time.monotonic() - self.started
+
+    def show(self, text: str, *, force: bool = False) -> None:
+        """Show `text` if the last line is old enough, or in any case with `force`."""
+        now = time.monotonic()
+        if self.quiet or (not force and now - self._last < self.interval):
+            return
+        self._last = now
+        line = f"{self.what}: {text}"
+        if self.terminal:
+            click.echo("\r" + line.ljust(self._width), err=True, nl=False)
+            self._width = len(line)
+        else:
+            click.echo(line, err=True)
+
+    def done(self, text: str) -> None:
+        """Show the last line of the stage and end it."""
+        self.show(text, force=True)
+        if self.terminal and not self.quiet:
+            click.echo(err=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: `42 s`, `3:05 min`, `1:02 h`."""
+    whole = round(max(seconds, 0.0))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"

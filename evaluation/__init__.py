@@ -1,0 +1,1 @@
+"""Scenes with exact truth, degradation, plain interpolators and quality figures."""

@@ -1,0 +1,1 @@
+"""What joins the stages into one job. Imports every other package, lazily."""

@@ -1,0 +1,1 @@
+"""Training a network on one video alone. The story is `tsr.trainer.train`."""
