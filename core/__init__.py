@@ -1,1 +1,1 @@
-"""The mathematics of temporal super-resolution: NumPy, plus PyAV in `clip_io`. No device, no torch."""
+"""Mathematics of temporal super-resolution: NumPy, and PyAV in `clip_io`. No device, no torch."""

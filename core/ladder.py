@@ -1,0 +1,138 @@
+"""The coarse-to-fine scheme as data: which steps lead from the input to the output (paper 4.2)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+from tsr.core.errors import SettingsError
+
+FACTORS = (2, 4, 8)
+"""Temporal factors on offer: one to three network passes of ×2."""
+
+START_SCALES = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
+"""Spatial scales at which the first network pass may happen, coarsest first."""
+
+SHORT_SIDE_FOR_EIGHTH = 480
+"""Shorter side in pixels from which the ladder starts at S×1/8 (measured by the prototype that
+method-notes.md describes; the paper says S×1/4 'for spatially small videos')."""
+
+SHORT_SIDE_MIN = 32
+"""Shorter side in pixels that the coarsest rung needs: below, crops hold no structure to learn."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A resolution relative to the input: spatial scale `s`, temporal scale `t`."""
+
+    s: Fraction
+    t: int
+
+    def __str__(self) -> str:
+        return f"S×{self.s} T×{self.t}"
+
+
+@dataclass(frozen=True)
+class NetworkPass:
+    """Double the frame rate at one size by the network, then back-project in time by rect_2."""
+
+    before: Rung
+
+    @property
+    def after(self) -> Rung:
+        """The rung that the pass reaches."""
+        return Rung(self.before.s, self.before.t * 2)
+
+
+@dataclass(frozen=True)
+class Climb:
+    """Double the size at one frame rate by space-time back-projection against the input."""
+
+    before: Rung
+
+    @property
+    def after(self) -> Rung:
+        """The rung that the climb reaches."""
+        return Rung(self.before.s * 2, self.before.t)
+
+
+Step = NetworkPass | Climb
+
+
+@dataclass(frozen=True)
+class ScaleLadder:
+    """The steps from S×`start` T×1 to S×1 T×`factor`.
+
+    Each network pass is followed by a climb until full size is reached; passes that remain happen
+    at full size, climbs that remain follow the last pass. From 1/8 at ×8 this is the paper's
+    net@1/8, climb, net@1/4, climb, net@1/2, climb; from 1/4 it is net@1/4, climb, net@1/2, climb,
+    net@1.
+    """
+
+    start: Fraction
+    factor: int
+
+    def __post_init__(self) -> None:
+        if self.factor not in FACTORS:
+            raise SettingsError(f"factor {self.factor} is not on offer; choose 2, 4 or 8")
+        if self.start not in START_SCALES:
+            raise SettingsError(f"start scale {self.start} is not on offer; choose 1/8 or 1/4")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps in order."""
+        steps: list[Step] = []
+        rung = Rung(self.start, 1)
+        while rung != Rung(Fraction(1), self.factor):
+            climbs = bool(steps) and isinstance(steps[-1], NetworkPass) and rung.s < 1
+            if climbs or rung.t == self.factor:
+                steps.append(Climb(rung))
+            else:
+                steps.append(NetworkPass(rung))
+            rung = steps[-1].after
+        return tuple(steps)
+
+    @property
+    def halvings(self) -> int:
+        """How often the input is halved to reach the coarsest rung."""
+        return self.start.denominator.bit_length() - 1
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of a frame must divide by (frames are padded up to it)."""
+        return self.start.denominator
+
+    def __str__(self) -> str:
+        names = [
+            f"{'net' if isinstance(step, NetworkPass) else 'bp'}→{step.after}"
+            for step in self.steps
+        ]
+        return " ".join(names)
+
+    @classmethod
+    def for_size(cls, height: int, width: int, factor: int = 8) -> tuple[Self, str]:
+        """The ladder that suits a frame size, and the reason in words.
+
+        Raises:
+            SettingsError: the frame is too small for any ladder.
+        """
+        start, reason = start_scale_for(height, width)
+        return cls(start, factor), reason
+
+
+def start_scale_for(height: int, width: int) -> tuple[Fraction, str]:
+    """The coarsest rung that suits a frame size, with the reason in words."""
+    short = min(height, width)
+    if short < SHORT_SIDE_MIN:
+        raise SettingsError(
+            f"the video is {width}×{height}; its shorter side must be at least {SHORT_SIDE_MIN} "
+            "pixels, or nothing can be learned from it"
+        )
+    if short >= SHORT_SIDE_FOR_EIGHTH:
+        return Fraction(1, 8), f"the shorter side has {short} pixels, enough for S×1/8"
+    for start in START_SCALES[1:]:
+        if short * start >= SHORT_SIDE_MIN:
+            break
+    return start, (
+        f"the shorter side has {short} pixels: S×1/8 wants {SHORT_SIDE_FOR_EIGHTH}, "
+        f"so the ladder starts at S×{start}, where {int(short * start)} are left"
+    )
