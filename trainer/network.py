@@ -54,6 +54,13 @@ class TsrNetwork(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.layers[-1].weight)
 
+    def place(self, device: torch.device) -> None:
+        """Move the weights to `device`, channels last: the layout that convolutions run fast in."""
+        self.to(device)
+        for parameter in self.parameters():
+            if parameter.dim() == 5:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+
     def residual(self, base: Tensor, *, same: bool = False) -> Tensor:
         """What to add to `base` (B, 3, T, H, W); with `same`, zero padding keeps the size."""
         *hidden, last = self.layers
