@@ -31,9 +31,9 @@ class ResampleTaps:
     weight: NDArray[np.float32]
     n_in: int
 
-    def span(self, first: int, last: int) -> "ResampleTaps":
-        """The taps of output samples [first, last), still addressing the whole source axis."""
-        return ResampleTaps(self.index[first:last], self.weight[first:last], self.n_in)
+    def rows(self, wanted: NDArray[np.intp]) -> "ResampleTaps":
+        """The taps of chosen output samples, still addressing the whole source axis."""
+        return ResampleTaps(self.index[wanted], self.weight[wanted], self.n_in)
 
     def needs(self) -> tuple[int, int]:
         """The source range [first, last) that these taps read with a weight that counts."""

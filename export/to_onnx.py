@@ -1,0 +1,132 @@
+"""THE STORY of export: weights → traced graph with dynamic T, H, W → one checked .onnx file."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from tsr.core.errors import ModelError
+from tsr.core.model_card import METADATA_KEY, ModelCard
+from tsr.core.outputs import check_output, completed
+from tsr.core.tiling import NETWORK_HALO
+from tsr.trainer.network import TsrNetwork, load_model
+
+INPUT, OUTPUT = "base", "htr"
+"""As `tsr.runtime.onnx_network` expects them; a test holds the two together."""
+
+OPSET = 20
+AXES = ("time", "height", "width")
+"""Names of the dynamic axes; the output's are smaller by twice the halo."""
+
+CHECKED_SIZES = ((2, 2, 2), (4, 9, 17), (16, 24, 40))
+"""(T, H, W) of outputs compared with torch: the smallest, an odd one, a usual one."""
+
+TOLERANCE = 2e-5
+"""Largest difference to torch in FP32; values are about 1, sums have some 1000 terms."""
+
+
+def to_onnx(model: Path, output: Path, *, overwrite: bool = False) -> ModelCard:
+    """Export a .safetensors model to one .onnx file that carries weights and model card.
+
+    The graph maps `base` (1, 3, time, height, width), cubic-interpolated video with the network's
+    halo around it, to `htr`, smaller by the halo. Initialisers keep the names of the state dict.
+
+    Raises:
+        ModelError: the model cannot be read, or the exported graph does not agree with it.
+        OutputError: the file cannot be written.
+    """
+    check_output(output, inputs=(model,), overwrite=overwrite)
+    network, card = load_model(model)
+    graph = traced_graph(network)
+    card = replace(card, precision="fp32", versions={**card.versions, "onnx": onnx.__version__})
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, card.to_json()
+    with completed(output) as temporary:
+        temporary.write_bytes(graph.SerializeToString(deterministic=True))
+        check_export(temporary, network)
+    return card
+
+
+def traced_graph(network: TsrNetwork) -> onnx.ModelProto:
+    """Trace the network with dynamic time, height and width."""
+    halo = (2 * NETWORK_HALO.t, 2 * NETWORK_HALO.h, 2 * NETWORK_HALO.w)
+    example = torch.zeros(1, 3, *(size + 8 for size in halo))
+    dynamic = {2 + i: torch.export.Dim(AXES[i], min=halo[i] + 2) for i in range(3)}
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            network.eval(),
+            (example,),
+            dynamo=True,
+            dynamic_shapes=(dynamic,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("torch produced no graph; update torch")
+    proto = program.model_proto
+    _name_output_axes(proto)
+    return proto
+
+
+def check_export(path: Path, network: TsrNetwork) -> None:
+    """Compare the file with torch: tensor names, dynamic axes, values at several shapes.
+
+    Raises:
+        ModelError: says what differs.
+    """
+    import onnxruntime as ort
+
+    onnx.checker.check_model(path, full_check=True)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    given, made = session.get_inputs()[0], session.get_outputs()[0]
+    if (given.name, made.name) != (INPUT, OUTPUT):
+        raise ModelError(f"export named its tensors {given.name}, {made.name}")
+    if given.shape != [1, 3, *AXES] or not all(isinstance(n, str) for n in made.shape[2:]):
+        raise ModelError(f"export fixed an axis: {given.shape} → {made.shape}")
+    names = {node.name for node in onnx.load(path).graph.initializer}
+    missing = set(network.state_dict()) - names
+    if missing:
+        raise ModelError(f"export renamed the weights {', '.join(sorted(missing))}")
+    generator = np.random.default_rng(0)
+    for t, h, w in CHECKED_SIZES:
+        shape = (1, 3, t + 2 * NETWORK_HALO.t, h + 2 * NETWORK_HALO.h, w + 2 * NETWORK_HALO.w)
+        base = generator.random(shape, np.float32)
+        (found,) = session.run([OUTPUT], {INPUT: base})
+        with torch.no_grad():
+            expected = network(torch.from_numpy(base)).numpy()
+        if found.shape != expected.shape:
+            raise ModelError(f"export gives {found.shape} where torch gives {expected.shape}")
+        error = float(np.abs(found - expected).max())
+        if not error <= TOLERANCE:
+            raise ModelError(f"export differs from torch by {error:.1e} at {(t, h, w)}")
+
+
+def _name_output_axes(proto: onnx.ModelProto) -> None:
+    """Call the output's axes after what they are; the tracer writes expressions like time - 6."""
+    dims = proto.graph.output[0].type.tensor_type.shape.dim
+    for dim, axis in zip(list(dims)[2:], AXES, strict=True):
+        dim.dim_param = f"{axis}_out"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress and deprecation notes away from the user's terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

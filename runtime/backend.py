@@ -1,0 +1,49 @@
+"""What the coarse-to-fine loop asks of a device: a handful of operations on whole volumes."""
+
+from typing import Protocol, TypeVar
+
+from tsr.core.tiling import Span
+from tsr.core.volume import Volume
+
+Array = TypeVar("Array")
+"""A (C, T, H, W) float32 volume where the backend keeps it: host memory or device memory."""
+
+
+class Backend(Protocol[Array]):
+    """Operations of the ladder on one device."""
+
+    name: str
+    """What computes, for reports: `onnxruntime-cpu` and the like."""
+
+    def load(self, volume: Volume) -> Array:
+        """Bring a host volume (C, T, H, W) to the device."""
+        ...
+
+    def store(self, array: Array) -> Volume:
+        """Bring a device volume back to the host."""
+        ...
+
+    def halve(self, array: Array) -> Array:
+        """(C, T, 2h, 2w) → (C, T, h, w), bicubic with antialiasing."""
+        ...
+
+    def take(self, array: Array, frames: Span) -> Array:
+        """Frames [first, last) of a volume."""
+        ...
+
+    def join(self, arrays: list[Array]) -> Array:
+        """Volumes one after the other in time."""
+        ...
+
+    def network_pass(self, given: Array, span: Span, made: Span, num_given: int) -> Array:
+        """Double the frame rate: cubic interpolation, network residual, temporal back-projection.
+
+        Args:
+            given: frames `span` of a video that has `num_given` in all.
+            made: the frames to make, at twice the rate.
+        """
+        ...
+
+    def climb(self, low: Array, known: Array) -> Array:
+        """Space-time back-projection of `low` (C, T·k, h, w) against `known` (C, T, 2h, 2w)."""
+        ...

@@ -1,0 +1,97 @@
+"""The coarse-to-fine loop over one segment of the video (paper 4.2, Fig. 8b)."""
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.ladder import Climb, NetworkPass, ScaleLadder
+from tsr.core.tiling import Span, spans
+from tsr.core.volume import pad_to_multiple
+from tsr.runtime.backend import Array, Backend
+from tsr.runtime.plan import SegmentPlan, StepPlan, known_frames
+
+
+class FramePyramid(Generic[Array]):
+    """A sliding window of input frames at every size of the ladder, read once and in order.
+
+    Args:
+        frames: the input, (3, H, W) float32 each.
+        ladder: which sizes are needed.
+    """
+
+    def __init__(
+        self,
+        frames: Iterator[NDArray[np.float32]],
+        ladder: ScaleLadder,
+        backend: Backend[Array],
+    ) -> None:
+        self._frames, self._ladder, self._backend = frames, ladder, backend
+        self._levels: deque[dict[Fraction, Array]] = deque()
+        self._first = 0
+
+    def move(self, window: Span) -> None:
+        """Let go of frames before `window` and read up to its end."""
+        while self._first < window[0]:
+            if self._levels:
+                self._levels.popleft()
+            else:
+                next(self._frames)
+            self._first += 1
+        while self._first + len(self._levels) < window[1]:
+            self._levels.append(self._pyramid(next(self._frames)))
+
+    def volume(self, s: Fraction, frames: Span) -> Array:
+        """(C, T, H, W) of input frames [first, last) at spatial scale `s`."""
+        return self._backend.join(
+            [self._levels[i - self._first][s] for i in range(frames[0], frames[1])]
+        )
+
+    def _pyramid(self, frame: NDArray[np.float32]) -> dict[Fraction, Array]:
+        padded = pad_to_multiple(frame[:, None], self._ladder.multiple)  # (C, 1, H, W)
+        level = self._backend.load(padded)
+        levels = {Fraction(1): level}
+        for halving in range(1, self._ladder.halvings + 1):
+            level = self._backend.halve(level)
+            levels[Fraction(1, 2**halving)] = level
+        return levels
+
+
+def run_segment(
+    plan: SegmentPlan, pyramid: FramePyramid[Array], backend: Backend[Array], num_frames: int
+) -> Iterator[Array]:
+    """Run all steps of a segment; yields its output in order, one input frame's worth at a time.
+
+    A climb that comes last is done group by group, so that full-size frames never pile up.
+    """
+    pyramid.move(plan.window)
+    first = plan.steps[0]
+    volume = pyramid.volume(first.step.before.s, first.given)
+    for step in plan.steps[:-1]:
+        volume = _run_step(step, volume, pyramid, backend, num_frames)
+    last = plan.steps[-1]
+    if isinstance(last.step, Climb):
+        for group in spans(last.made[1] - last.made[0], last.step.after.t, last.made[0]):
+            part = StepPlan(last.step, group, group)
+            low = backend.take(volume, (group[0] - last.given[0], group[1] - last.given[0]))
+            yield _run_step(part, low, pyramid, backend, num_frames)
+        return
+    volume = _run_step(last, volume, pyramid, backend, num_frames)
+    for group in spans(plan.wanted[1] - plan.wanted[0], last.step.after.t, plan.wanted[0]):
+        yield backend.take(volume, (group[0] - last.made[0], group[1] - last.made[0]))
+
+
+def _run_step(
+    plan: StepPlan,
+    volume: Array,
+    pyramid: FramePyramid[Array],
+    backend: Backend[Array],
+    num_frames: int,
+) -> Array:
+    if isinstance(plan.step, NetworkPass):
+        num_given = num_frames * plan.step.before.t
+        return backend.network_pass(volume, plan.given, plan.made, num_given)
+    return backend.climb(volume, pyramid.volume(plan.step.after.s, known_frames(plan)))

@@ -1,0 +1,88 @@
+"""`tsr-run`: a video and its model in, the video at 2, 4 or 8 times the frame rate out."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import click
+
+from tsr.core.console import InPath, Progress, command, duration
+
+
+@command()
+@click.argument("model", type=InPath)
+@click.argument("clip", type=InPath)
+@click.option("-o", "--output", type=InPath, help="Video, or folder of PNG. [default: CLIP_x8.mp4]")
+@click.option("--factor", type=click.Choice(["2", "4", "8"]), help="[default: the model's]")
+@click.option(
+    "--start-scale",
+    type=click.Choice(["1/8", "1/4", "1/2", "1"]),
+    help="Coarsest rung; 1/4 is sharper and costs 4 times as much. [default: the model's]",
+)
+@click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
+@click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
+@click.option("--quality", type=int, help="Encoder's quality (CRF): lower is better and larger.")
+@click.option("--tile", type=(int, int, int), help="Frames, rows, columns per network call.")
+@click.option("--segment", type=int, help="Input frames at a time; less takes less memory.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def main(
+    model: Path,
+    clip: Path,
+    output: Path | None,
+    factor: str | None,
+    start_scale: str | None,
+    slow_motion: bool,
+    encoder: str | None,
+    quality: int | None,
+    tile: tuple[int, int, int] | None,
+    segment: int | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Raise the frame rate of CLIP with MODEL (.onnx), undoing motion blur and aliasing."""
+    _check_counts(tile, segment)
+    from tsr.runtime.run import run
+
+    show = Progress("run")
+
+    def report(done: int, of: int) -> None:
+        rate = done / max(show.seconds, 1e-9)
+        left = duration((of - done) / rate)
+        show.show(f"{done}/{of} frames, {rate:.2f} frames/s, {left} left")
+
+    result = run(
+        model,
+        clip,
+        output or clip.with_name(f"{clip.stem}_x{factor or 8}.mp4"),
+        factor=int(factor) if factor else None,
+        start=Fraction(start_scale) if start_scale else None,
+        slow_motion=slow_motion,
+        encoder=encoder,
+        quality=quality,
+        tile=tile,
+        segment=segment,
+        overwrite=overwrite,
+        report=report,
+    )
+    per_frame = result.seconds / result.frames
+    show.done(f"{result.frames} frames in {duration(result.seconds)} ({per_frame:.2f} s per frame)")
+    for note in result.notes:
+        click.echo(f"note: {note}", err=True)
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    click.echo(f"wrote {result.output} ({float(result.fps):g} frames/s)", err=True)
+
+
+def _check_counts(tile: tuple[int, int, int] | None, segment: int | None) -> None:
+    if tile is not None and (min(tile) < 2 or tile[0] % 2):
+        raise click.BadParameter(
+            f"{tile} is not a tile; give an even number of frames and at least 2 rows and columns",
+            param_hint="--tile",
+        )
+    if segment is not None and segment < 1:
+        raise click.BadParameter(f"{segment} is not a number of frames", param_hint="--segment")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The CPU backend: ONNX Runtime for the network, compiled loops for back-projection."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
+from tsr.core.volume import Volume
+from tsr.runtime import cpu_kernels
+from tsr.runtime.onnx_network import OnnxNetwork
+from tsr.runtime.plan import network_taps
+
+TILE = (16, 96, 160)
+"""(frames, rows, columns) of network output per call. One shape serves every size of video; the
+halo costs 38 % there, larger tiles more memory (benchmarks/cpu.py)."""
+
+
+class CpuBackend:
+    """See `tsr.runtime.backend.Backend`; volumes are NumPy arrays.
+
+    Args:
+        network: the model.
+        tile: (frames, rows, columns) of network output per call; never changes the result.
+    """
+
+    name = "onnxruntime-cpu"
+
+    def __init__(self, network: OnnxNetwork, tile: tuple[int, int, int] = TILE) -> None:
+        self.network, self.tile = network, tile
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - started
+
+    def load(self, volume: Volume) -> Volume:
+        """The volume itself."""
+        return np.ascontiguousarray(volume)
+
+    def store(self, array: Volume) -> Volume:
+        """The volume itself."""
+        return array
+
+    def halve(self, array: Volume) -> Volume:
+        """(C, T, 2h, 2w) → (C, T, h, w)."""
+        with self._timed("back-projection"):
+            return cpu_kernels.halve_hw(array)
+
+    def take(self, array: Volume, frames: Span) -> Volume:
+        """Frames [first, last)."""
+        return np.ascontiguousarray(array[:, frames[0] : frames[1]])
+
+    def join(self, arrays: list[Volume]) -> Volume:
+        """Volumes one after the other in time."""
+        return np.concatenate(arrays, axis=1)
+
+    def climb(self, low: Volume, known: Volume) -> Volume:
+        """Space-time back-projection."""
+        with self._timed("back-projection"):
+            return cpu_kernels.backproject(low, known)
+
+    def network_pass(self, given: Volume, span: Span, made: Span, num_given: int) -> Volume:
+        """Cubic interpolation, network and temporal back-projection, tile by tile."""
+        channels, _, height, width = given.shape
+        result = np.empty((channels, made[1] - made[0], height, width), np.float32)
+        for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
+            part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
+            with self._timed("back-projection"):
+                taps = network_taps(chunk, num_given).within(*span)
+                base = cpu_kernels.upsample_t(given, taps)
+            with self._timed("network"):
+                self._tiles(base, part)
+        with self._timed("back-projection"):
+            under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
+            cpu_kernels.backproject_t(result, np.ascontiguousarray(under))
+        return result
+
+    def _tiles(self, base: Volume, result: Volume) -> None:
+        height, width = base.shape[2:]
+        for rows in spans(height, self.tile[1]):
+            for columns in spans(width, self.tile[2]):
+                window = gather(base, rows, columns, NETWORK_HALO)
+                result[:, :, rows[0] : rows[1], columns[0] : columns[1]] = self.network(window)

@@ -1,0 +1,60 @@
+"""A model file as a function, by ONNX Runtime. Model files are data: nothing in them is executed
+but the arithmetic of their graph."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tsr.core.errors import ModelError
+from tsr.core.model_card import METADATA_KEY, ModelCard
+from tsr.core.volume import Volume
+
+INPUT, OUTPUT = "base", "htr"
+"""Names of the graph's input (1, 3, T + 6, H + 16, W + 16) and output (1, 3, T, H, W)."""
+
+
+class OnnxNetwork:
+    """The network of an .onnx file on the CPU.
+
+    Args:
+        path: the file that `tsr-export` wrote.
+        threads: threads per convolution; 0 for all cores.
+
+    Raises:
+        ModelError: the file is missing, damaged, or not a model of ours.
+    """
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        import onnxruntime as ort
+
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4
+        # Waiting threads must not hold the cores that back-projection and the encoder need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class per status, with no common base
+            raise ModelError(
+                f"{path} is not a readable ONNX model ({_first_line(error)}); "
+                "make it again with tsr-export"
+            ) from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card = ModelCard.from_json(metadata.get(METADATA_KEY), path)
+        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
+        if names != [INPUT, OUTPUT]:
+            raise ModelError(
+                f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
+                "Make it again with tsr-export"
+            )
+
+    def __call__(self, window: Volume) -> Volume:
+        """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""
+        (result,) = self._session.run([OUTPUT], {INPUT: window[None]})
+        return np.asarray(result, np.float32)[0]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,97 @@
+"""Which frames each step of the ladder must produce for one segment of the output.
+
+Worked out backwards from the frames wanted: a network pass needs a few more frames on each side, a
+climb needs whole groups. Nothing is carried from segment to segment, so segments of any length,
+in any order, give the same frames, and memory is bounded by the segment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tsr.core.ladder import NetworkPass, ScaleLadder, Step
+from tsr.core.resize import ResampleTaps, cubic_taps
+from tsr.core.tiling import NETWORK_HALO, Span, clamped, spans
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """One step for one segment: from which frames to which frames, each at its own rate.
+
+    Args:
+        step: the network pass or the climb.
+        given: frames [first, last) of the rung below that the step reads.
+        made: frames [first, last) of the rung that it makes.
+    """
+
+    step: Step
+    given: Span
+    made: Span
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """All steps for the input frames [first, last), in order."""
+
+    frames: Span
+    steps: tuple[StepPlan, ...]
+
+    @property
+    def wanted(self) -> Span:
+        """The output frames that the segment delivers."""
+        factor = self.steps[-1].step.after.t
+        return self.frames[0] * factor, self.frames[1] * factor
+
+    @property
+    def window(self) -> Span:
+        """The input frames that any step reads, at whichever size."""
+        read = [self.steps[0].given, *(known_frames(plan) for plan in self.steps[1:])]
+        return min(first for first, _ in read), max(last for _, last in read)
+
+
+def known_frames(plan: StepPlan) -> Span:
+    """The input frames that a step's output is made of, in whole groups of `t` output frames."""
+    t = plan.step.after.t
+    return plan.made[0] // t, -(-plan.made[1] // t)
+
+
+def plan_segment(ladder: ScaleLadder, frames: Span, num_frames: int) -> SegmentPlan:
+    """Plan the output of input frames [first, last) of a video of `num_frames`."""
+    made = (frames[0] * ladder.factor, frames[1] * ladder.factor)
+    plans: list[StepPlan] = []
+    for step in reversed(ladder.steps):
+        if isinstance(step, NetworkPass):
+            made = _aligned(made, 2)
+            given = _read_by_network(made, num_frames * step.before.t)
+        else:
+            made = _aligned(made, step.after.t)
+            given = made
+        plans.append(StepPlan(step, given, made))
+        made = given
+    return SegmentPlan(frames, tuple(reversed(plans)))
+
+
+def plan_segments(ladder: ScaleLadder, num_frames: int, size: int) -> Iterator[SegmentPlan]:
+    """Cut a video into segments of `size` input frames and plan each."""
+    for frames in spans(num_frames, size):
+        yield plan_segment(ladder, frames, num_frames)
+
+
+def network_taps(made: Span, num_given: int) -> ResampleTaps:
+    """Cubic ×2 taps of the frames that a network pass reads to make `made`, border frames repeated.
+
+    Args:
+        made: frames [first, last) of the pass's output.
+        num_given: frames of the whole video at the rate the pass starts from.
+    """
+    wanted = clamped(made, NETWORK_HALO.t, 2 * num_given)
+    return cubic_taps(num_given, 2 * num_given).rows(wanted)
+
+
+def _read_by_network(made: Span, num_given: int) -> Span:
+    first, last = network_taps(made, num_given).needs()
+    # Back-projection reads the frames under `made` too; the taps always reach around them.
+    return min(first, made[0] // 2), max(last, made[1] // 2)
+
+
+def _aligned(span: Span, size: int) -> Span:
+    return span[0] // size * size, -(-span[1] // size) * size

@@ -1,0 +1,179 @@
+"""THE STORY of inference: frames in → pyramid → for each segment the ladder's steps → frames out."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, choose_encoding, probe, retimed
+from tsr.core.errors import ClipError, SettingsError
+from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
+from tsr.core.model_card import ModelCard
+from tsr.core.outputs import check_output
+from tsr.core.volume import padded_size
+from tsr.runtime.backend import Array, Backend
+from tsr.runtime.cascade import FramePyramid, run_segment
+from tsr.runtime.plan import plan_segments
+
+SEGMENT_VOXELS = 60_000_000
+"""Output voxels that one segment may have, so that memory does not grow with the frame size."""
+
+MAX_SEGMENT = 16
+"""Input frames per segment at most: beyond, the frames computed twice are too few to matter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run delivered.
+
+    Args:
+        output: the file or folder. frames: output frames. fps: their rate.
+        seconds: wall time in all. stages: wall seconds by stage.
+        backend: what computed. ladder: the steps taken. notes: what the output does not keep.
+    """
+
+    output: Path
+    frames: int
+    fps: Fraction
+    seconds: float
+    stages: dict[str, float]
+    backend: str
+    ladder: str
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {**asdict(self), "output": str(self.output), "fps": str(self.fps)}
+
+
+def run(
+    model: Path,
+    clip: Path,
+    output: Path,
+    *,
+    factor: int | None = None,
+    start: Fraction | None = None,
+    slow_motion: bool = False,
+    encoder: str | None = None,
+    quality: int | None = None,
+    tile: tuple[int, int, int] | None = None,
+    segment: int | None = None,
+    overwrite: bool = False,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> RunResult:
+    """Raise the frame rate of `clip` by the model and write it to `output`.
+
+    Args:
+        model: an .onnx file from `tsr-export`.
+        factor, start: the ladder; the model's own if None.
+        slow_motion: keep the input's rate and stretch time instead.
+        encoder, quality: see `choose_encoding`.
+        tile, segment: network output per call (frames, rows, columns) and input frames per
+            segment; they bound the memory and never change the result.
+        report: called with (frames written, frames in all).
+
+    Raises:
+        TsrError: the model, the video or the output do not allow it.
+    """
+    from tsr.runtime.cpu_backend import TILE, CpuBackend
+    from tsr.runtime.onnx_network import OnnxNetwork
+
+    started = time.perf_counter()
+    check_output(output, inputs=(clip, model), overwrite=overwrite)
+    network = OnnxNetwork(model)
+    info = probe(clip)
+    ladder = choose_ladder(network.card, info, factor, start)
+    times = retimed(info, ladder.factor, slow_motion=slow_motion)
+    encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
+    backend = CpuBackend(network, tile or TILE)
+    stages = backend.seconds
+    audio = None if slow_motion else clip
+    writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)
+    with ClipReader(clip, info) as reader, writer:
+        frames = _timed(iter(reader), stages, "decode")
+        done = 0
+        for frame in super_resolve(frames, info, ladder, backend, segment=segment):
+            before = time.perf_counter()
+            writer.write(frame)
+            stages["encode"] += time.perf_counter() - before
+            done += 1
+            report(done, times.num_frames)
+        before = time.perf_counter()
+    stages["encode"] += time.perf_counter() - before
+    return RunResult(
+        output=output,
+        frames=done,
+        fps=times.fps,
+        seconds=time.perf_counter() - started,
+        stages=dict(stages),
+        backend=backend.name,
+        ladder=str(ladder),
+        notes=[*info.notes, *writer.notes],
+    )
+
+
+def super_resolve(
+    frames: Iterator[NDArray[np.float32]],
+    info: ClipInfo,
+    ladder: ScaleLadder,
+    backend: Backend[Array],
+    *,
+    segment: int | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """Frames (3, H, W) in [0, 1] in → `ladder.factor` times as many out, in order.
+
+    Memory is bounded by the segment: about its output at half size, a few input frames at every
+    size, and one input frame's worth of output.
+    """
+    pyramid = FramePyramid(frames, ladder, backend)
+    size = segment or segment_size(ladder, info.height, info.width)
+    for plan in plan_segments(ladder, info.num_frames, size):
+        for group in run_segment(plan, pyramid, backend, info.num_frames):
+            made = backend.store(group)[:, :, : info.height, : info.width]
+            for n in range(made.shape[1]):
+                yield np.ascontiguousarray(made[:, n])
+
+
+def choose_ladder(
+    card: ModelCard, info: ClipInfo, factor: int | None, start: Fraction | None
+) -> ScaleLadder:
+    """The ladder asked for, else the model's own.
+
+    Raises:
+        ClipError: a single frame. SettingsError: the video is too small for the coarsest rung.
+    """
+    if info.num_frames < 2:
+        raise ClipError(f"{info.path} has 1 frame; there is nothing between frames to find")
+    ladder = ScaleLadder(start or card.ladder.start, factor or card.ladder.factor)
+    short = int(min(info.height, info.width) * ladder.start)
+    if short < SHORT_SIDE_MIN // 2:
+        raise SettingsError(
+            f"{info.path} is {info.width}×{info.height}: at S×{ladder.start} its shorter side has "
+            f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger --start-scale"
+        )
+    return ladder
+
+
+def segment_size(ladder: ScaleLadder, height: int, width: int) -> int:
+    """Input frames per segment that keep its last network pass within `SEGMENT_VOXELS`."""
+    rows, columns = padded_size(height, width, ladder.multiple)
+    last_pass = [step for step in ladder.steps if step.after.t == ladder.factor][0]
+    voxels = rows * columns * last_pass.after.s**2 * ladder.factor * 3
+    return max(1, min(MAX_SEGMENT, int(SEGMENT_VOXELS / voxels)))
+
+
+def _timed(
+    frames: Iterator[NDArray[np.float32]], stages: dict[str, float], stage: str
+) -> Iterator[NDArray[np.float32]]:
+    while True:
+        before = time.perf_counter()
+        frame = next(frames, None)
+        stages[stage] += time.perf_counter() - before
+        if frame is None:
+            return
+        yield frame
