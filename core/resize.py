@@ -45,6 +45,13 @@ class ResampleTaps:
         index = np.clip(self.index - first, 0, last - first - 1).astype(np.int32)
         return ResampleTaps(index, self.weight, last - first)
 
+    def matrix(self) -> NDArray[np.float32]:
+        """The same operator as a dense (n_out, n_in) matrix."""
+        rows = np.arange(len(self.index))[:, None]
+        dense = np.zeros((len(self.index), self.n_in), np.float32)
+        np.add.at(dense, (rows, self.index), self.weight)
+        return dense
+
 
 def keys_kernel(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' cubic convolution kernel with `KEYS_A`, support [-2, 2]."""
@@ -90,6 +97,14 @@ def apply_taps(volume: Volume, taps: ResampleTaps, axis: int) -> Volume:
     for k in range(taps.index.shape[1]):
         result += np.take(volume, taps.index[:, k], axis) * taps.weight[:, k].reshape(shape)
     return result
+
+
+def halving_matrix(size: int, halvings: int) -> NDArray[np.float32]:
+    """(size / 2^halvings, size): several bicubic halvings of one axis as a single matrix."""
+    product = np.eye(size, dtype=np.float32)
+    for _ in range(halvings):
+        product = cubic_taps(len(product), len(product) // 2).matrix() @ product
+    return product
 
 
 def resize_t(volume: Volume, num_frames: int) -> Volume:

@@ -1,0 +1,99 @@
+"""What a model file says about itself: every .safetensors, .onnx and .plan carries this card."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+from tsr.core.errors import ModelError
+from tsr.core.ladder import ScaleLadder
+
+METADATA_KEY = "tsr"
+"""The one metadata entry; a single JSON text, so that equal models are equal files."""
+
+SCHEMA = 1
+"""Raised whenever a reader of the old card would misread the new one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoStamp:
+    """The video a model was trained on."""
+
+    name: str
+    sha256: str
+    width: int
+    height: int
+    num_frames: int
+    fps: Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """Which network this is, what it was trained on, and how.
+
+    Args:
+        channels: width of the hidden layers.
+        ladder: the ladder it was trained for; `tsr-run` follows it unless told otherwise.
+        video: the training video.
+        settings: the resolved training settings.
+        validation: what the internal validation measured, in dB, and at which step.
+        precision: number format of the convolutions in this file.
+        versions: software that made the file.
+    """
+
+    channels: int
+    ladder: ScaleLadder
+    video: VideoStamp
+    settings: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+    precision: str = "fp32"
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line of JSON; the same card gives the same text."""
+        plain = dataclasses.asdict(self)
+        plain["schema"] = SCHEMA
+        plain["ladder"] = {"start": str(self.ladder.start), "factor": self.ladder.factor}
+        plain["video"]["fps"] = str(self.video.fps)
+        return json.dumps(plain, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None, path: Path) -> Self:
+        """Read the card of the file at `path`.
+
+        Raises:
+            ModelError: there is no card, or it is damaged or of a newer schema.
+        """
+        if text is None:
+            raise ModelError(
+                f"{path} was not made by tsr (it carries no model card); use tsr-train"
+            )
+        try:
+            plain = json.loads(text)
+            schema = plain.pop("schema")
+            if schema != SCHEMA:
+                raise ModelError(
+                    f"{path} has a model card of version {schema}, this program reads version "
+                    f"{SCHEMA}; update the program or train again"
+                )
+            ladder = ScaleLadder(Fraction(plain["ladder"]["start"]), int(plain["ladder"]["factor"]))
+            video = VideoStamp(**{**plain["video"], "fps": Fraction(plain["video"]["fps"])})
+            return cls(**{**plain, "ladder": ladder, "video": video})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
+    digest = hashlib.sha256()
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir():
+            digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

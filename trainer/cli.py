@@ -1,0 +1,117 @@
+"""`tsr-train`: a per-video model from one video."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.errors import TsrError
+
+if TYPE_CHECKING:
+    from tsr.trainer.loop import TrainReport
+
+
+@command()
+@click.argument("clip", type=InPath)
+@click.option("-o", "--output", type=InPath, help="Model file. [default: CLIP.safetensors]")
+@click.option(
+    "--preset",
+    type=click.Choice(["fast", "balanced", "paper"]),
+    default="fast",
+    show_default=True,
+    help="fast: minutes on a CPU. balanced: better, an hour on a CPU, seconds on a GPU. "
+    "paper: the paper's schedule, for a GPU.",
+)
+@click.option("--steps", type=int, help="Length in steps.")
+@click.option("--max-minutes", type=float, help="End after this time at the latest.")
+@click.option("--channels", type=int, help="Width of the network (the paper's: 128).")
+@click.option(
+    "--examples",
+    type=click.Choice(["within", "across", "both"]),
+    help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
+)
+@click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
+@click.option("--learning-rate", type=float, help="Highest learning rate.")
+@click.option("--batch", type=int, help="Crops per step.")
+@click.option("--seed", type=int, help="Start of all random choices.")
+@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
+@click.option(
+    "--start-scale",
+    type=click.Choice(["1/8", "1/4", "1/2", "1"]),
+    help="Coarsest rung of the ladder. [default: by the frame size]",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing model.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def main(
+    clip: Path,
+    output: Path | None,
+    preset: Any,
+    factor: str,
+    start_scale: str | None,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train a temporal super-resolution network on CLIP alone."""
+    from tsr.trainer.config import TrainConfig
+    from tsr.trainer.train import resume_file, train
+
+    model = output or clip.with_suffix(".safetensors")
+    config = TrainConfig.preset(preset, **settings)
+    show = Progress("train", every_seconds=0)
+    result = train(
+        clip,
+        model,
+        config,
+        ladder=_ladder(clip, factor, start_scale),
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        report=lambda report: show.show(_line(report, config.steps)),
+        note=lambda text: click.echo(text, err=True),
+    )
+    show.done(
+        f"{result.steps} steps in {duration(result.seconds)}; predicts the video from its own "
+        f"rect_2 at {result.psnr:.2f} dB (cubic: {result.cubic:.2f} dB)"
+    )
+    if as_json:
+        click.echo(json.dumps({**dataclasses.asdict(result), "model": str(model)}))
+    if result.interrupted:
+        raise TsrError(
+            f"interrupted at step {result.steps}; the best so far is in {model} and the state in "
+            f"{resume_file(model).name}. Go on with the same command and --resume"
+        )
+    click.echo(f"wrote {model}", err=True)
+
+
+def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
+    from fractions import Fraction
+
+    from tsr.core.clip_io import probe
+    from tsr.core.ladder import ScaleLadder
+
+    if start_scale is None and factor == "8":
+        return None  # train() chooses by the frame size and says why
+    info = probe(clip)
+    start = Fraction(start_scale) if start_scale else None
+    chosen, _ = ScaleLadder.for_size(info.height, info.width, int(factor))
+    return ScaleLadder(start or chosen.start, int(factor))
+
+
+def _line(report: "TrainReport", steps: int) -> str:
+    left = "" if report.remaining is None else f", {duration(report.remaining)} left"
+    return (
+        f"step {report.step}/{steps}, loss {report.loss:.2e}, validation {report.psnr:.2f} dB "
+        f"(best {report.best:.2f}, cubic {report.cubic:.2f}), {report.rate:.2g} steps/s{left}"
+    )
+
+
+if __name__ == "__main__":
+    main()

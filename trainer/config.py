@@ -1,0 +1,82 @@
+"""Training settings: one frozen dataclass, three presets."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from tsr.core.errors import SettingsError
+
+Examples = Literal["within", "across", "both"]
+Preset = Literal["fast", "balanced", "paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a network is trained on its video.
+
+    Args:
+        channels: width of the hidden layers (paper: 128).
+        steps: length of the training in steps.
+        max_minutes: end earlier, the learning rate falling with the time instead of the steps.
+        batch: crops per step (release: 10).
+        crop: (frames, rows, columns) of an HTR crop (paper: 16, 36, 36; release: 16, 16, 16).
+        policy: `budget` falls along a cosine, `adaptive` is the paper's.
+        learning_rate: highest (budget) or first (adaptive) Adam learning rate.
+        examples: kinds of internal examples (paper 3.1, 3.2).
+        average: decay of the running mean of the weights that is kept as the model; 0 keeps the
+            last weights.
+        validate_every: steps between two validations.
+        seed: every random choice follows from it.
+    """
+
+    channels: int = 128
+    steps: int = 1000
+    max_minutes: float | None = None
+    batch: int = 8
+    crop: tuple[int, int, int] = (16, 16, 16)
+    policy: Literal["budget", "adaptive"] = "budget"
+    learning_rate: float = 1e-3
+    examples: Examples = "both"
+    average: float = 0.99
+    validate_every: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("channels", 1, 1024),
+            ("steps", 1, 10_000_000),
+            ("batch", 1, 1024),
+            ("validate_every", 1, 10_000_000),
+            ("seed", 0, 2**63 - 1),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; expected {low} to {high}")
+        if self.max_minutes is not None and not 0 < self.max_minutes < 1e5:
+            raise SettingsError(f"max-minutes is {self.max_minutes}; expected more than 0")
+        if self.crop[0] % 2 or min(self.crop) < 8:
+            raise SettingsError(f"crop is {self.crop}; expected an even number of frames, all ≥ 8")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the model card."""
+        return {**asdict(self), "crop": list(self.crop)}
+
+    @classmethod
+    def preset(cls, name: Preset, **changes: Any) -> "TrainConfig":
+        """A preset with single settings replaced (those that are not None)."""
+        given = {key: value for key, value in changes.items() if value is not None}
+        return replace(PRESETS[name], **given)
+
+
+PRESETS: dict[Preset, TrainConfig] = {
+    "fast": TrainConfig(channels=64, steps=900, batch=8),
+    "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=200),
+    "paper": TrainConfig(
+        channels=128,
+        steps=50_000,
+        batch=10,
+        policy="adaptive",
+        learning_rate=1e-4,
+        average=0.0,
+        validate_every=500,
+    ),
+}

@@ -1,0 +1,129 @@
+"""Batches of crops, likelier where the picture changes, cut by one gather on the device."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tsr.core.volume import Volume
+from tsr.trainer.examples import Source
+
+# The numbers of the release (method-notes.md, 'Training').
+FLIP_SPACE, FLIP_TIME, ROTATE = 1 / 3, 1 / 3, 1 / 2
+
+CELL = 2
+"""Crop starts are weighted per cell of 2×2×2 voxels and jittered inside: saves seven eighths."""
+
+
+class CropSampler:
+    """Draws batches of HTR crops, likelier where the picture changes (paper 4.1).
+
+    Args:
+        sources: from `internal_sources`.
+        crop: (frames, rows, columns); rows and columns are equal when rotations are to be drawn.
+        device: where the copies live and crops are cut.
+    """
+
+    def __init__(
+        self, sources: list[Source], crop: tuple[int, int, int], device: torch.device | str = "cpu"
+    ) -> None:
+        self.crop, self.device = crop, torch.device(device)
+        flat, offsets = _concatenate([source.copy for source in sources])
+        cells = [_cell_weights(source, crop) for source in sources]
+        counts = np.array([weights.shape for weights in cells])
+        shapes = np.array([source.copy.shape for source in sources])
+        strides = np.stack(
+            [shapes[:, 2] * shapes[:, 3], shapes[:, 3], np.ones_like(shapes[:, 3])], 1
+        )
+        extents = np.array([source.extent(crop) for source in sources])
+        roles = np.array([source.roles for source in sources])  # (n, 3 roles, 3 axes)
+        share = np.cumsum([source.share for source in sources])
+        # Source i owns the interval (i, i + 1]: one search finds the cell of every crop.
+        heights = [i + np.cumsum(w.ravel()) / w.sum() for i, w in enumerate(cells)]
+
+        def on_device(array: NDArray[np.generic]) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+        self._values = on_device(flat)
+        self._share = on_device(share / share[-1])
+        self._cells = on_device(np.concatenate(heights))
+        self._first = on_device(np.cumsum([0, *counts.prod(axis=1)[:-1]]))
+        self._counts, self._strides = on_device(counts), on_device(strides)
+        self._last_start = on_device(shapes[:, 1:] - extents)
+        self._offsets = on_device(np.array(offsets))
+        self._plane = on_device(shapes[:, 1:].prod(axis=1))
+        self._role_steps = on_device((roles * strides[:, None, :]).sum(axis=2))
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Cut `count` crops: (count, 3, T, H, W) float32 in [0, 1] on the sampler's device."""
+        u = torch.rand((9, count), generator=generator, device=self.device, dtype=torch.float64)
+        source = torch.searchsorted(self._share, u[0]).clamp_(max=len(self._share) - 1)
+        cell = torch.searchsorted(self._cells, source + u[1])
+        counts = self._counts[source]
+        local = cell - self._first[source]
+        local = torch.minimum(local.clamp_(min=0), counts.prod(1) - 1)
+        per_row, per_plane = counts[:, 2], counts[:, 1] * counts[:, 2]
+        where = torch.stack([local // per_plane, local % per_plane // per_row, local % per_row], 1)
+        start = where * CELL + (u[2:5].T * CELL).long()
+        start = torch.minimum(start, self._last_start[source])
+        base = self._offsets[source] + (start * self._strides[source]).sum(1)
+        base, steps = self._augment(base, self._role_steps[source], u[5:9])
+        return self._gather(base, steps, self._plane[source])
+
+    def _augment(self, base: Tensor, steps: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Mirror in space and time and rotate by 90°, by changing where and how a crop is read."""
+        if self.crop[1] == self.crop[2]:
+            turned = steps[:, [0, 2, 1]]
+            steps = torch.where((u[3] < ROTATE)[:, None], turned, steps)
+        for role, chance in ((0, FLIP_TIME), (1, FLIP_SPACE), (2, FLIP_SPACE)):
+            flipped = u[role] < chance
+            base = torch.where(flipped, base + (self.crop[role] - 1) * steps[:, role], base)
+            sign = torch.ones_like(steps)
+            sign[:, role] = torch.where(flipped, -1, 1)
+            steps = steps * sign
+        return base, steps
+
+    def _gather(self, base: Tensor, steps: Tensor, plane: Tensor) -> Tensor:
+        t, y, x = (torch.arange(n, device=self.device) for n in self.crop)
+        channel = torch.arange(3, device=self.device)
+        index = (
+            base[:, None, None, None, None]
+            + plane[:, None, None, None, None] * channel[:, None, None, None]
+            + steps[:, 0, None, None, None, None] * t[:, None, None]
+            + steps[:, 1, None, None, None, None] * y[:, None]
+            + steps[:, 2, None, None, None, None] * x
+        )
+        return self._values[index]  # (B, 3, T, H, W)
+
+
+def _concatenate(copies: list[Volume]) -> tuple[NDArray[np.float32], list[int]]:
+    """Lay the distinct copies out in one array; sources that share a copy share its place."""
+    places: dict[int, int] = {}
+    parts: list[NDArray[np.float32]] = []
+    total = 0
+    for copy in copies:
+        if id(copy) not in places:
+            places[id(copy)] = total
+            parts.append(np.ascontiguousarray(copy).reshape(-1))
+            total += copy.size
+    return np.concatenate(parts), [places[id(copy)] for copy in copies]
+
+
+def _cell_weights(source: Source, crop: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Mean gradient magnitude of the crop that starts at each cell's corner."""
+    grey = source.copy.mean(axis=0, dtype=np.float64)
+    squared = np.zeros_like(grey)
+    for axis in range(3):
+        if grey.shape[axis] > 1:
+            squared += np.gradient(grey, axis=axis) ** 2
+    table = np.pad(np.sqrt(squared), ((1, 0),) * 3).cumsum(0).cumsum(1).cumsum(2)
+    total = table
+    for axis, reach in enumerate(source.extent(crop)):
+        n = total.shape[axis]
+        total = np.take(total, np.arange(reach, n), axis) - np.take(
+            total, np.arange(0, n - reach), axis
+        )
+    weights = np.maximum(total[::CELL, ::CELL, ::CELL], 0)
+    # A small floor keeps flat video legal and every cell reachable.
+    floored: NDArray[np.float64] = weights + 1e-6 * weights.max() + 1e-12
+    return floored

@@ -1,0 +1,127 @@
+"""Everything a training run needs to go on: one file of plain tensors, no pickle."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from tsr.core.errors import ModelError
+from tsr.core.outputs import completed
+from tsr.trainer.network import TsrNetwork
+
+Weights = dict[str, Tensor]
+
+
+@dataclass
+class TrainState:
+    """A training run between two steps.
+
+    Args:
+        network: the weights that the optimiser moves.
+        optimiser: Adam over these weights.
+        average: running mean of the weights.
+        best: the weights with the best validation so far.
+        generator: source of all random choices.
+        step: steps done.
+        seconds: time spent in steps, over all sittings.
+        history: (step, training loss, validation PSNR) of each validation.
+    """
+
+    network: TsrNetwork
+    optimiser: torch.optim.Adam
+    average: Weights
+    best: Weights
+    generator: torch.Generator
+    step: int = 0
+    seconds: float = 0.0
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+
+    @classmethod
+    def fresh(cls, channels: int, seed: int, device: torch.device) -> Self:
+        """A network at its initialisation."""
+        network = TsrNetwork(channels)
+        network.initialise(torch.Generator().manual_seed(seed))
+        network.place(device)
+        return cls(
+            network,
+            torch.optim.Adam(network.parameters(), fused=device.type == "cuda"),
+            copied(network.state_dict()),
+            copied(network.state_dict()),
+            torch.Generator(device).manual_seed(seed),
+        )
+
+    @property
+    def best_psnr(self) -> float:
+        """Best validation PSNR so far."""
+        return max((psnr for _, _, psnr in self.history), default=-float("inf"))
+
+    def save(self, path: Path, identity: dict[str, Any]) -> None:
+        """Write the run to `path`; `identity` says which run it is (see `load`)."""
+        tensors: Weights = {"generator": self.generator.get_state()}
+        for group, weights in (
+            ("weights", self.network.state_dict()),
+            ("average", self.average),
+            ("best", self.best),
+        ):
+            tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in weights.items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": tensor.cpu() for name, tensor in moments.items()}
+        note = {
+            "identity": identity,
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        with completed(path) as temporary:
+            temporary.write_bytes(save(contiguous, {"tsr-run": json.dumps(note)}))
+
+    def load(self, path: Path, identity: dict[str, Any]) -> None:
+        """Go back to the state saved at `path`.
+
+        Raises:
+            ModelError: the file is missing, damaged, or of a run with other settings or video.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                note = json.loads((file.metadata() or {})["tsr-run"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError as error:
+            raise ModelError(f"{path} does not exist; start without --resume") from error
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise ModelError(f"{path} is damaged ({error}); start without --resume") from error
+        other = [key for key, value in identity.items() if note["identity"].get(key) != value]
+        if other:
+            raise ModelError(
+                f"{path} belongs to a run with another {', '.join(other)}; give the settings and "
+                "the video of that run, or start without --resume"
+            )
+        self._restore(tensors)
+        self.step, self.seconds = note["step"], note["seconds"]
+        self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+
+    def _restore(self, tensors: Weights) -> None:
+        def group(prefix: str) -> Weights:
+            start = prefix + "."
+            return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
+
+        device = next(self.network.parameters()).device
+        self.network.load_state_dict(group("weights"))
+        self.average = {k: v.to(device) for k, v in group("average").items()}
+        self.best = {k: v.to(device) for k, v in group("best").items()}
+        moments: dict[int, Weights] = {}
+        for key, tensor in group("adam").items():
+            index, name = key.split(".")
+            moments.setdefault(int(index), {})[name] = tensor
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.generator.set_state(tensors["generator"])
+
+
+def copied(weights: Weights) -> Weights:
+    """A copy of the weights that later steps do not change."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
