@@ -1,0 +1,270 @@
+"""The compiled loops behind `cpu_kernels`: one channel, a range of work units, no threads inside.
+
+Each loop computes any range of its units, and each output element by one fixed sequence of
+operations, so that the number of threads, the cut into units and the cut of the video along time
+never show in a bit of the result. No fast-math: it would let the compiler reorder sums.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from tsr.runtime.tap_plan import AxisPlan
+
+REACH_UP = 2
+"""Low-resolution rows beyond a band that enlarging the band reads."""
+
+REACH_AGAIN = 5
+"""Rows beyond a band that D U of those rows reads: 2 + 3."""
+
+_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (1, 2, 3)}
+_filled = {n: types.Array(types.float32, n, "C") for n in (1, 2, 3)}
+_index_table = types.Array(types.int32, 2, "C")
+_plan = types.NamedTuple(  # type: ignore[no-untyped-call]
+    (_index_table, _filled[2], _index_table, _filled[2], types.intp, types.intp), AxisPlan
+)
+
+
+def _compiled(*arguments: Any) -> Callable[[Callable[..., None]], Any]:
+    """Compile for exactly these argument types, once per machine where a cache can be kept."""
+
+    def compile_loop(function: Callable[..., None]) -> Any:
+        signature = types.void(*arguments)
+        try:
+            return numba.njit(signature, nogil=True, cache=True)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            return numba.njit(signature, nogil=True)(function)  # no writable folder anywhere
+
+    return compile_loop
+
+
+@numba.njit
+def _set(result, source):  # type: ignore[no-untyped-def]
+    for x in range(result.size):
+        result[x] = source[x]
+
+
+@numba.njit
+def _add(result, source):  # type: ignore[no-untyped-def]
+    for x in range(result.size):
+        result[x] += source[x]
+
+
+@numba.njit
+def _subtract(a, b, result):  # type: ignore[no-untyped-def]
+    for x in range(result.size):
+        result[x] = a[x] - b[x]
+
+
+@numba.njit
+def _scale(result, source, share):  # type: ignore[no-untyped-def]
+    for x in range(result.size):
+        result[x] = share * source[x]
+
+
+@numba.njit
+def _add_scaled(result, source, share):  # type: ignore[no-untyped-def]
+    for x in range(result.size):
+        result[x] += share * source[x]
+
+
+@numba.njit
+def _vertical_4(source, rows, weights, top, result):  # type: ignore[no-untyped-def]
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+    r0, r1 = source[rows[0] - top], source[rows[1] - top]
+    r2, r3 = source[rows[2] - top], source[rows[3] - top]
+    for x in range(result.size):
+        result[x] = w0 * r0[x] + w1 * r1[x] + w2 * r2[x] + w3 * r3[x]
+
+
+@numba.njit
+def _vertical_7(source, rows, weights, top, result):  # type: ignore[no-untyped-def]
+    _vertical_4(source, rows, weights, top, result)
+    w4, w5, w6 = weights[4], weights[5], weights[6]
+    r4, r5, r6 = source[rows[4] - top], source[rows[5] - top], source[rows[6] - top]
+    for x in range(result.size):
+        result[x] += w4 * r4[x] + w5 * r5[x] + w6 * r6[x]
+
+
+@numba.njit
+def _weighted(line, index, weight, x):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for tap in range(index.shape[1]):
+        total += weight[x, tap] * line[index[x, tap]]
+    return total
+
+
+@numba.njit
+def _sharpen_row(line, deviation, plan, result):  # type: ignore[no-untyped-def]
+    """result = 2 · deviation - (D U along the row) line."""
+    first, last = plan.inner_first, plan.inner_last
+    index, weight = plan.again_index, plan.again_weight
+    if last > first:
+        w = weight[first]
+        w0, w1, w2, w3, w4, w5, w6 = w[0], w[1], w[2], w[3], w[4], w[5], w[6]
+        source, d, r = line[first - 3 :], deviation[first:last], result[first:last]
+        for x in range(last - first):
+            again = w0 * source[x] + w1 * source[x + 1] + w2 * source[x + 2] + w3 * source[x + 3]
+            again += w4 * source[x + 4] + w5 * source[x + 5] + w6 * source[x + 6]
+            r[x] = d[x] + d[x] - again
+    for x in range(first):
+        result[x] = deviation[x] + deviation[x] - _weighted(line, index, weight, x)
+    for x in range(last, result.size):
+        result[x] = deviation[x] + deviation[x] - _weighted(line, index, weight, x)
+
+
+@numba.njit
+def _clipped(value):  # type: ignore[no-untyped-def]
+    value = np.float32(0) if value < np.float32(0) else value
+    return np.float32(1) if value > np.float32(1) else value
+
+
+@numba.njit
+def _enlarge_row(line, known, plan, result):  # type: ignore[no-untyped-def]
+    """result = clip(known + (U along the row) line)."""
+    first, last = plan.inner_first, plan.inner_last
+    index, weight = plan.up_index, plan.up_weight
+    if last > first:
+        even, odd = weight[2 * first], weight[2 * first + 1]
+        e0, e1, e2, e3 = even[0], even[1], even[2], even[3]
+        o0, o1, o2, o3 = odd[0], odd[1], odd[2], odd[3]
+        source, k, r = line[first - 2 :], known[2 * first :], result[2 * first :]
+        for x in range(last - first):
+            s1, s2, s3 = source[x + 1], source[x + 2], source[x + 3]
+            r[2 * x] = _clipped(k[2 * x] + (e0 * source[x] + e1 * s1 + e2 * s2 + e3 * s3))
+            r[2 * x + 1] = _clipped(
+                k[2 * x + 1] + (o0 * s1 + o1 * s2 + o2 * s3 + o3 * source[x + 4])
+            )
+    for x in range(2 * first):
+        result[x] = _clipped(known[x] + _weighted(line, index, weight, x))
+    for x in range(2 * last, result.size):
+        result[x] = _clipped(known[x] + _weighted(line, index, weight, x))
+
+
+@_compiled(_given[3], _given[3], _filled[3], _plan, _plan, *(types.intp,) * 3)
+def climb(low, ltr, out, rows, columns, band, first, last):  # type: ignore[no-untyped-def]
+    """Back-project units [first, last); a unit is `band` low-resolution rows of one group.
+
+    Args:
+        low: (T·k, h, w).
+        ltr: (T, 2h, 2w).
+        out: (T·k, 2h, 2w), filled.
+        rows: plan of the h axis.
+        columns: plan of the w axis.
+        band: rows per unit; the scratch of a unit should fit the second-level cache.
+    """
+    _, height, width = low.shape
+    k = low.shape[0] // ltr.shape[0]
+    share = np.float32(1) / np.float32(k)
+    bands = -(-height // band)
+    mean = np.empty((band + 2 * REACH_AGAIN, width), np.float32)
+    deviation = np.empty_like(mean)
+    sharpened = np.empty((band + 2 * REACH_UP, width), np.float32)
+    line = np.empty(width, np.float32)
+    for unit in range(first, last):
+        group = unit // bands
+        top = (unit - group * bands) * band
+        bottom = min(top + band, height)
+        d_top, d_bottom = max(top - REACH_AGAIN, 0), min(bottom + REACH_AGAIN, height)
+        s_top, s_bottom = max(top - REACH_UP, 0), min(bottom + REACH_UP, height)
+        for row in range(d_top, d_bottom):
+            average = mean[row - d_top]
+            _set(average, low[group * k, row])
+            for frame in range(group * k + 1, group * k + k):
+                _add(average, low[frame, row])
+            _scale(average, average, share)
+        for frame in range(group * k, group * k + k):
+            for row in range(d_top, d_bottom):
+                _subtract(low[frame, row], mean[row - d_top], deviation[row - d_top])
+            for row in range(s_top, s_bottom):
+                _vertical_7(deviation, rows.again_index[row], rows.again_weight[row], d_top, line)
+                _sharpen_row(line, deviation[row - d_top], columns, sharpened[row - s_top])
+            for row in range(2 * top, 2 * bottom):
+                _vertical_4(sharpened, rows.up_index[row], rows.up_weight[row], s_top, line)
+                _enlarge_row(line, ltr[group, row], columns, out[frame, row])
+
+
+@_compiled(_filled[2], _given[2], types.boolean, *(types.intp,) * 3)
+def shift_groups(guess, ltr, clip, chunk, first, last):  # type: ignore[no-untyped-def]
+    """Shift each group of frames to its known mean, in place; a unit is `chunk` pixels of a group.
+
+    Args:
+        guess: (T·k, pixels), changed.
+        ltr: (T, pixels).
+    """
+    pixels = ltr.shape[1]
+    k = guess.shape[0] // ltr.shape[0]
+    chunks = -(-pixels // chunk)
+    scratch = np.empty(chunk, np.float32)
+    for unit in range(first, last):
+        group = unit // chunks
+        start = (unit - group * chunks) * chunk
+        stop = min(start + chunk, pixels)
+        error, known = scratch[: stop - start], ltr[group, start:stop]
+        _set(error, guess[group * k, start:stop])
+        for frame in range(group * k + 1, group * k + k):
+            _add(error, guess[frame, start:stop])
+        for x in range(error.size):
+            error[x] = error[x] / np.float32(k) - known[x]
+        for frame in range(group * k, group * k + k):
+            result = guess[frame, start:stop]
+            if clip:
+                for x in range(result.size):
+                    result[x] = _clipped(result[x] - error[x])
+            else:
+                _subtract(result, error, result)
+
+
+@_compiled(_given[2], _filled[2], _index_table, _filled[2], *(types.intp,) * 3)
+def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[no-untyped-def]
+    """Resample in time; a unit is `chunk` pixels of one output frame.
+
+    Args:
+        source: (T, pixels).
+        out: (n_out, pixels), filled.
+        index: (n_out, taps) frames of `source`.
+        weight: (n_out, taps).
+    """
+    pixels = source.shape[1]
+    chunks = -(-pixels // chunk)
+    for unit in range(first, last):
+        frame = unit // chunks
+        start = (unit - frame * chunks) * chunk
+        stop = min(start + chunk, pixels)
+        result = out[frame, start:stop]
+        for tap in range(index.shape[1]):
+            share, taken = weight[frame, tap], source[index[frame, tap], start:stop]
+            if tap == 0:
+                _scale(result, taken, share)
+            else:
+                _add_scaled(result, taken, share)
+
+
+@_compiled(
+    _given[3], _filled[3], _index_table, _filled[2], _index_table, _filled[2], *(types.intp,) * 2
+)
+def halve(source, out, row_index, row_weight, column_index, column_weight, first, last):  # type: ignore[no-untyped-def]
+    """Resample rows, then columns, by tables; a unit is one output row.
+
+    Args:
+        source: (T, H, W).
+        out: (T, H/2, W/2), filled.
+    """
+    height = out.shape[1]
+    line = np.empty(source.shape[2], np.float32)
+    for unit in range(first, last):
+        frame, row = unit // height, unit % height
+        for tap in range(row_index.shape[1]):
+            share, taken = row_weight[row, tap], source[frame, row_index[row, tap]]
+            if tap == 0:
+                _scale(line, taken, share)
+            else:
+                _add_scaled(line, taken, share)
+        result = out[frame, row]
+        for x in range(result.size):
+            result[x] = _weighted(line, column_index, column_weight, x)
