@@ -3,8 +3,6 @@ but the arithmetic of their graph."""
 
 from pathlib import Path
 
-import numpy as np
-
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.volume import Volume
@@ -53,7 +51,8 @@ class OnnxNetwork:
     def __call__(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""
         (result,) = self._session.run([OUTPUT], {INPUT: window[None]})
-        return np.asarray(result, np.float32)[0]
+        made: Volume = result[0]
+        return made
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""THE STORY of inference: frames in → pyramid → for each segment the ladder's steps → frames out."""
+"""THE STORY of inference: frames → pyramid → for each segment the ladder's steps → frames."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -162,7 +162,7 @@ def choose_ladder(
 def segment_size(ladder: ScaleLadder, height: int, width: int) -> int:
     """Input frames per segment that keep its last network pass within `SEGMENT_VOXELS`."""
     rows, columns = padded_size(height, width, ladder.multiple)
-    last_pass = [step for step in ladder.steps if step.after.t == ladder.factor][0]
+    last_pass = next(step for step in ladder.steps if step.after.t == ladder.factor)
     voxels = rows * columns * last_pass.after.s**2 * ladder.factor * 3
     return max(1, min(MAX_SEGMENT, int(SEGMENT_VOXELS / voxels)))
 
