@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from onnxscript import optimizer
 
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
@@ -69,12 +70,16 @@ def traced_graph(network: TsrNetwork) -> onnx.ModelProto:
             output_names=[OUTPUT],
             opset_version=OPSET,
             external_data=False,
+            optimize=False,
             verbose=False,
         )
     if program is None:
         raise ModelError("torch produced no graph; update torch")
+    # Constants are folded, but equal initialisers stay apart: refitting replaces each by its name.
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
     proto = program.model_proto
-    _name_output_axes(proto)
+    _strip(proto)
     return proto
 
 
@@ -111,9 +116,14 @@ def check_export(path: Path, network: TsrNetwork) -> None:
             raise ModelError(f"export differs from torch by {error:.1e} at {(t, h, w)}")
 
 
-def _name_output_axes(proto: onnx.ModelProto) -> None:
-    """Call the output's axes after what they are; the tracer writes expressions like time - 6."""
-    dims = proto.graph.output[0].type.tensor_type.shape.dim
+def _strip(proto: onnx.ModelProto) -> None:
+    """Drop the tracer's notes (source lines, paths); name the output's axes after the input's."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        del part.metadata_props[:]
+    for node in graph.node:
+        node.doc_string = ""
+    dims = graph.output[0].type.tensor_type.shape.dim
     for dim, axis in zip(list(dims)[2:], AXES, strict=True):
         dim.dim_param = f"{axis}_out"
 

@@ -82,7 +82,14 @@ class CpuBackend:
 
     def _tiles(self, base: Volume, result: Volume) -> None:
         height, width = base.shape[2:]
-        for rows in spans(height, self.tile[1]):
-            for columns in spans(width, self.tile[2]):
-                window = gather(base, rows, columns, NETWORK_HALO)
-                result[:, :, rows[0] : rows[1], columns[0] : columns[1]] = self.network(window)
+        for top, bottom in spans(height, self.tile[1]):
+            for left, right in spans(width, self.tile[2]):
+                rows, columns = (top, _even_end(top, bottom)), (left, _even_end(left, right))
+                made = self.network(gather(base, rows, columns, NETWORK_HALO))
+                result[:, :, top:bottom, left:right] = made[:, :, : bottom - top, : right - left]
+
+
+def _even_end(first: int, last: int) -> int:
+    """Widen a span to an even length: matrix products with odd sizes round differently, and the
+    result must not depend on where tiles end."""
+    return last + (last - first) % 2

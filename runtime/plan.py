@@ -6,7 +6,7 @@ in any order, give the same frames, and memory is bounded by the segment.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tsr.core.ladder import NetworkPass, ScaleLadder, Step
 from tsr.core.resize import ResampleTaps, cubic_taps
@@ -56,17 +56,16 @@ def known_frames(plan: StepPlan) -> Span:
 
 def plan_segment(ladder: ScaleLadder, frames: Span, num_frames: int) -> SegmentPlan:
     """Plan the output of input frames [first, last) of a video of `num_frames`."""
-    made = (frames[0] * ladder.factor, frames[1] * ladder.factor)
+    wanted = (frames[0] * ladder.factor, frames[1] * ladder.factor)
     plans: list[StepPlan] = []
     for step in reversed(ladder.steps):
+        made = _aligned(wanted, 2 if isinstance(step, NetworkPass) else step.after.t)
+        if plans:  # the step above is handed all that is made, also what alignment added
+            plans[-1] = replace(plans[-1], given=made)
+        wanted = made
         if isinstance(step, NetworkPass):
-            made = _aligned(made, 2)
-            given = _read_by_network(made, num_frames * step.before.t)
-        else:
-            made = _aligned(made, step.after.t)
-            given = made
-        plans.append(StepPlan(step, given, made))
-        made = given
+            wanted = _read_by_network(made, num_frames * step.before.t)
+        plans.append(StepPlan(step, wanted, made))
     return SegmentPlan(frames, tuple(reversed(plans)))
 
 
