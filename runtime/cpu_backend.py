@@ -17,6 +17,10 @@ TILE = (16, 96, 160)
 """(frames, rows, columns) of network output per call. One shape serves every size of video; the
 halo costs 38 % there, larger tiles more memory (benchmarks/cpu.py)."""
 
+MIN_SIDE = 16
+"""Rows and columns of the smallest tile that is computed; what lies beyond the border is dropped.
+ONNX Runtime sums tiny matrix products in another order, and where a tile ends must not show."""
+
 
 class CpuBackend:
     """See `tsr.runtime.backend.Backend`; volumes are NumPy arrays.
@@ -83,13 +87,8 @@ class CpuBackend:
     def _tiles(self, base: Volume, result: Volume) -> None:
         height, width = base.shape[2:]
         for top, bottom in spans(height, self.tile[1]):
+            rows = (top, max(bottom, top + MIN_SIDE))
             for left, right in spans(width, self.tile[2]):
-                rows, columns = (top, _even_end(top, bottom)), (left, _even_end(left, right))
+                columns = (left, max(right, left + MIN_SIDE))
                 made = self.network(gather(base, rows, columns, NETWORK_HALO))
                 result[:, :, top:bottom, left:right] = made[:, :, : bottom - top, : right - left]
-
-
-def _even_end(first: int, last: int) -> int:
-    """Widen a span to an even length: matrix products with odd sizes round differently, and the
-    result must not depend on where tiles end."""
-    return last + (last - first) % 2
