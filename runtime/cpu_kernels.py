@@ -29,7 +29,7 @@ CHUNK_PIXELS = 4096
 TASKS_PER_THREAD = 4
 """Pieces of work per thread, so that a core slowed by others does not hold up the rest."""
 
-MIN_TASK_VOXELS = 1 << 16
+MIN_TASK_VOXELS = 1 << 18
 """Voxels below which handing work to another thread costs more than it saves."""
 
 
@@ -150,14 +150,21 @@ def _share_out(
     threads = thread_count()
     tasks = min(TASKS_PER_THREAD * threads, voxels // MIN_TASK_VOXELS)
     size = -(-units // max(1, -(-tasks // channels)))
-    jobs = [(c, *span) for c in range(channels) for span in spans(units, size)]
-    if threads == 1 or tasks <= 1:
+    jobs = iter([(c, *span) for c in range(channels) for span in spans(units, size)])
+
+    def drain() -> None:
         for job in jobs:
             work(*job)
+
+    helpers = min(threads, tasks) - 1
+    if helpers < 1:
+        drain()
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda job: work(*job), jobs):
-            pass  # the loop raises what a thread raised
+    with ThreadPoolExecutor(helpers) as pool:
+        helping = [pool.submit(drain) for _ in range(helpers)]
+        drain()  # the caller works too: on a busy machine helpers may start late
+    for helper in helping:
+        helper.result()
 
 
 def _readable(volume: Volume, name: str) -> Volume:
