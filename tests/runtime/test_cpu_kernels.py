@@ -1,5 +1,6 @@
 """The CPU fast path against the formulas of `core`, and what must not show in its bits."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,17 @@ def test_backproject_does_not_show_groups_bands_or_threads(
         here = slice(4 * g, 4 * g + 4)
         cpu_kernels.backproject(low[:, here], ltr[:, g : g + 1], streamed[:, here])
     np.testing.assert_array_equal(streamed, expected)
+
+
+def test_two_callers_at_once_do_not_disturb_each_other(
+    many_small_tasks: pytest.MonkeyPatch,
+) -> None:
+    """A stage that decodes and one that back-projects may both be in these loops."""
+    jobs = [climb_inputs(2, 2, 20, 24, seed=seed) for seed in range(8)]
+    expected = [cpu_kernels.backproject(*job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda job: cpu_kernels.backproject(*job), jobs))
+    np.testing.assert_array_equal(results, expected)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 8])
