@@ -7,11 +7,14 @@ Candidates: NumPy, ONNX Runtime and numba; the first two both as the four steps 
 (`runtime/tap_plan.py`), which is what numba runs.
 
 numba won, and why: the work is a few multiply-adds per voxel, so what counts is how often a voxel
-travels to memory. A graph of Resize, Sub and Mean nodes writes every intermediate volume in full,
-whichever formula it states; a fused loop keeps a band of rows in the cache, reads the input once
-and writes the output once. The figures are in the results file. Candidates take turns within each
-round, so that another job on the machine disturbs all of them alike; all allocate what they
-return, except "numba, out given", which fills one array again and again as a stream may.
+travels to memory. NumPy, and a graph of Resize, Sub and Mean nodes, write every intermediate volume
+in full, whichever formula they state; a fused loop keeps a band of rows in the cache, reads the
+input once and writes the output once. ONNX Runtime's cubic Resize is slower still than NumPy's sums
+of shifted arrays (compare the two rearranged rows). The figures are in the results file.
+
+Candidates take turns within each round, so that another job on the machine disturbs all of them
+alike. All allocate what they return, except "numba, out given", which fills one array again and
+again as a stream may; the difference is the operating system handing out fresh pages.
 """
 
 import argparse
@@ -29,14 +32,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.machine import ROOT, machine, usable_cores
+from benchmarks.backprojection_candidates import CANDIDATES, numpy_shift
+from benchmarks.machine import ROOT, machine
 from tsr.core import backproject as reference
 from tsr.core.ladder import Climb, ScaleLadder, Step
-from tsr.core.rect import rect_downsample, rect_expand
 from tsr.core.resize import apply_taps, cubic_taps, resize_hw
 from tsr.core.volume import Volume
 from tsr.runtime import cpu_kernels
@@ -44,145 +44,6 @@ from tsr.runtime import cpu_kernels
 RESULTS = ROOT / "benchmarks" / "results" / "backprojection.json"
 TOLERANCE = 5e-6
 """Largest difference from the reference: rounding of some twenty terms, in another order."""
-
-Apply = Callable[[Volume, Volume], Volume]
-"""(low or guess, ltr) → refined volume."""
-Prepare = Callable[[Volume, Volume], Apply]
-"""What is done once per shape; gets an example of both arguments."""
-
-
-# --- NumPy ----------------------------------------------------------------------------------------
-
-
-def numpy_shift(guess: Volume, ltr: Volume) -> Volume:
-    """Temporal back-projection of `core`, clipped."""
-    return np.clip(reference.backproject_t(guess, ltr), 0, 1)
-
-
-def numpy_rearranged(low: Volume, ltr: Volume) -> Volume:
-    """clip(ltr + U(2 d - D U d)), step by step."""
-    factor, (height, width) = low.shape[1] // ltr.shape[1], ltr.shape[2:]
-    d = low - rect_expand(rect_downsample(low, factor), factor)
-    again = resize_hw(resize_hw(d, height, width), *low.shape[2:])
-    detail = resize_hw(2 * d - again, height, width)
-    return np.clip(rect_expand(ltr, factor) + detail, 0, 1)
-
-
-# --- ONNX Runtime: frames of a group lie on axis 1, channels and groups on axis 0 -----------------
-
-
-class Graph:
-    """An ONNX graph with inputs `first` and `ltr`, built node by node."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Append a node; returns the name of its output."""
-        name = f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def constant(self, value: Any) -> str:
-        """Add a constant; returns its name."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def resize(self, volume: str, scale: float) -> str:
-        """Bicubic as in `core.resize`."""
-        scales = self.constant(np.array([1, 1, scale, scale], np.float32))
-        keys = {"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1}
-        return self.node("Resize", volume, "", scales, antialias=int(scale < 1), **keys)
-
-    def mean(self, volume: str) -> str:
-        """Mean of each group."""
-        return self.node("ReduceMean", volume, self.constant(np.array([1])), keepdims=1)
-
-    def shifted(self, guess: str) -> str:
-        """Temporal back-projection against `ltr`."""
-        return self.node("Sub", guess, self.node("Sub", self.mean(guess), "ltr"))
-
-    def runner(self, volume: str, first: Volume, ltr: Volume) -> Apply:
-        """Clip `volume` and run the graph on all usable cores."""
-        result = self.node("Clip", volume, *map(self.constant, np.float32([0, 1])))
-        channels, groups = ltr.shape[:2]
-        grouped = (channels * groups, first.shape[1] // groups, *first.shape[2:])
-        shapes = {"first": grouped, "ltr": (channels * groups, 1, *ltr.shape[2:])}
-        inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
-        outputs = [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)]
-        graph = helper.make_graph(self.nodes, "backproject", inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = usable_cores()
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-
-        def run(first: Volume, ltr: Volume) -> Volume:
-            feed = {"first": first.reshape(shapes["first"]), "ltr": ltr.reshape(shapes["ltr"])}
-            refined: Volume = session.run(None, feed)[0]
-            return refined.reshape(channels, -1, *ltr.shape[2:])
-
-        return run
-
-
-def onnx_steps(low: Volume, ltr: Volume) -> Apply:
-    """The four steps as a graph."""
-    g = Graph()
-    guess = g.shifted(g.resize("first", 2.0))
-    error = g.node("Sub", g.resize(guess, 0.5), "first")
-    guess = g.shifted(g.node("Sub", guess, g.resize(error, 2.0)))
-    return g.runner(guess, low, ltr)
-
-
-def onnx_rearranged(low: Volume, ltr: Volume) -> Apply:
-    """The one low-resolution operator as a graph."""
-    g = Graph()
-    d = g.node("Sub", "first", g.mean("first"))
-    again = g.resize(g.resize(d, 2.0), 0.5)
-    detail = g.resize(g.node("Sub", g.node("Add", d, d), again), 2.0)
-    return g.runner(g.node("Add", "ltr", detail), low, ltr)
-
-
-def onnx_shift(guess: Volume, ltr: Volume) -> Apply:
-    """Temporal back-projection as a graph."""
-    g = Graph()
-    return g.runner(g.shifted("first"), guess, ltr)
-
-
-# --- numba ----------------------------------------------------------------------------------------
-
-
-def numba_into_one_array(low: Volume, ltr: Volume) -> Apply:
-    """The runtime's own, filling one array again and again."""
-    out = np.zeros((*low.shape[:2], *ltr.shape[2:]), np.float32)
-    return lambda low, ltr: cpu_kernels.backproject(low, ltr, out)
-
-
-def numba_shift(guess: Volume, ltr: Volume) -> Apply:
-    """In place, as in the runtime; repeating it on its own result costs the same."""
-    return cpu_kernels.backproject_t
-
-
-def as_is(function: Apply) -> Prepare:
-    """Nothing to prepare."""
-    return lambda first, ltr: function
-
-
-CANDIDATES: dict[str, tuple[Prepare, Prepare]] = {
-    "NumPy, four steps (core)": (as_is(reference.backproject), as_is(numpy_shift)),
-    "NumPy, rearranged": (as_is(numpy_rearranged), as_is(numpy_shift)),
-    "ONNX Runtime, four steps": (onnx_steps, onnx_shift),
-    "ONNX Runtime, rearranged": (onnx_rearranged, onnx_shift),
-    "numba": (as_is(cpu_kernels.backproject), numba_shift),
-    "numba, out given": (numba_into_one_array, numba_shift),
-}
-"""Name → how to climb, how to back-project in time."""
-
-
-# --- measurement ----------------------------------------------------------------------------------
 
 
 def inputs(step: Step, height: int, width: int, seed: int = 0) -> tuple[Volume, Volume]:
@@ -283,7 +144,8 @@ def import_seconds() -> dict[str, float]:
             )
             for _ in range(2)
         ]
-    return dict(zip(("first", "again"), (float(run.stdout) for run in runs), strict=True))
+    first, again = (round(float(run.stdout), 2) for run in runs)
+    return {"first": first, "again": again}
 
 
 def quartiles(values: list[float]) -> dict[str, float]:
@@ -292,53 +154,67 @@ def quartiles(values: list[float]) -> dict[str, float]:
     return {"median": round(middle, 3), "q1": round(low, 3), "q3": round(high, 3)}
 
 
+def results(height: int, width: int, rounds: int) -> dict[str, Any]:
+    """Check, then measure; the content of the results file."""
+    ladder, _ = ScaleLadder.for_size(height, width, 8)
+    worst = check(ladder, height, width)
+    times = measure(ladder, height, width, rounds)
+    resampling = measure_resampling(ladder, height, width, rounds)
+    return {
+        "unit": "ms per output frame",
+        "size": [height, width],
+        "ladder": str(ladder),
+        "rounds": rounds,
+        "candidates": {
+            name: {
+                "largest_difference": worst[name],
+                "last_step_ms": quartiles(steps[ladder.steps[-1]]),
+                "ladder_ms": quartiles([sum(one) for one in zip(*steps.values(), strict=True)]),
+            }
+            for name, steps in times.items()
+        },
+        "resampling": {j: {n: quartiles(v) for n, v in f.items()} for j, f in resampling.items()},
+        "import_seconds": import_seconds(),
+        "machine": machine(("numpy", "numba", "onnxruntime", "onnx")),
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """The medians for people."""
+    height, width = report["size"]
+    lines = [
+        f"{width}×{height}, {report['ladder']}",
+        f"{report['unit']}, medians of {report['rounds']}, load {report['machine']['load']}",
+        "",
+        f"| {'back-projection':26} | last step  | whole ladder | differs by |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, figures in report["candidates"].items():
+        last, whole = figures["last_step_ms"]["median"], figures["ladder_ms"]["median"]
+        differs = figures["largest_difference"]
+        lines.append(f"| {name:26} | {last:10.2f} | {whole:12.2f} | {differs:10.1e} |")
+    lines += ["", f"| {'resampling':26} | NumPy (core) | numba |", "| --- | --- | --- |"]
+    for job, figures in report["resampling"].items():
+        slow, fast = figures["NumPy (core)"]["median"], figures["numba"]["median"]
+        lines.append(f"| {job:26} | {slow:12.2f} | {fast:5.2f} |")
+    loading = report["import_seconds"]
+    lines += ["", f"import: {loading['first']} s first, {loading['again']} s from the cache"]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Check, measure, print, write."""
+    """Check, measure, write, print."""
     parser = argparse.ArgumentParser(description="Compare back-projections on the CPU.")
     parser.add_argument("--size", nargs=2, type=int, default=(720, 1280), metavar=("H", "W"))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     height, width = arguments.size
-    ladder, _ = ScaleLadder.for_size(height, width, 8)
-    worst = check(ladder, height, width)
-    times = measure(ladder, height, width, arguments.rounds)
-    resampling = measure_resampling(ladder, height, width, arguments.rounds)
-    candidates = {
-        name: {
-            "largest_difference": worst[name],
-            "last_climb_ms": quartiles(steps[ladder.steps[-1]]),
-            "ladder_ms": quartiles([sum(one) for one in zip(*steps.values(), strict=True)]),
-        }
-        for name, steps in times.items()
-    }
-    print(
-        f"{width}×{height}, {ladder}; milliseconds per output frame, median of {arguments.rounds}"
-    )
-    print(
-        f"\n| {'back-projection':26} | last climb | whole ladder | differs by |\n|---|---|---|---|"
-    )
-    for name, figures in candidates.items():
-        last, whole = figures["last_climb_ms"]["median"], figures["ladder_ms"]["median"]
-        print(f"| {name:26} | {last:10.2f} | {whole:12.2f} | {worst[name]:10.1e} |")
-    print(f"\n| {'resampling':26} | NumPy (core) | numba |\n|---|---|---|")
-    for job, figures in resampling.items():
-        medians = [statistics.median(figures[name]) for name in ("NumPy (core)", "numba")]
-        print(f"| {job:26} | {medians[0]:12.2f} | {medians[1]:5.2f} |")
-    loading = import_seconds()
-    print(f"\nimport: {loading['first']:.1f} s first, {loading['again']:.2f} s from the cache")
-    report = {
-        "unit": "ms per output frame",
-        "size": [height, width],
-        "ladder": str(ladder),
-        "rounds": arguments.rounds,
-        "candidates": candidates,
-        "resampling": {j: {n: quartiles(v) for n, v in f.items()} for j, f in resampling.items()},
-        "import_seconds": {name: round(value, 2) for name, value in loading.items()},
-        "machine": machine(("numpy", "numba", "onnxruntime", "onnx")),
-    }
+    report = results(height, width, arguments.rounds)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    arguments.output.write_text(text, encoding="utf-8")
+    print(table(report))
 
 
 if __name__ == "__main__":
