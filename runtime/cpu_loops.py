@@ -20,9 +20,10 @@ REACH_UP = 2
 REACH_AGAIN = 5
 """Rows beyond a band that D U of those rows reads: 2 + 3."""
 
-_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (1, 2, 3)}
-_filled = {n: types.Array(types.float32, n, "C") for n in (1, 2, 3)}
+_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (2, 3)}
+_filled = {n: types.Array(types.float32, n, "C") for n in (2, 3)}
 _index_table = types.Array(types.int32, 2, "C")
+_given_index = types.Array(types.int32, 2, "C", readonly=True)
 _plan = types.NamedTuple(  # type: ignore[no-untyped-call]
     (_index_table, _filled[2], _index_table, _filled[2], types.intp, types.intp), AxisPlan
 )
@@ -223,7 +224,7 @@ def shift_groups(guess, ltr, clip, chunk, first, last):  # type: ignore[no-untyp
                 _subtract(result, error, result)
 
 
-@_compiled(_given[2], _filled[2], _index_table, _filled[2], *(types.intp,) * 3)
+@_compiled(_given[2], _filled[2], _given_index, _given[2], *(types.intp,) * 3)
 def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[no-untyped-def]
     """Resample in time; a unit is `chunk` pixels of one output frame.
 

@@ -176,6 +176,10 @@ def test_inputs_may_be_read_only_or_lie_anyhow() -> None:
     transposed = np.ascontiguousarray(low.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
     ltr.flags.writeable = False
     np.testing.assert_array_equal(cpu_kernels.backproject(transposed, ltr), expected)
+    taps = cubic_taps(4, 8).span(1, 7)
+    expected = cpu_kernels.upsample_t(low, taps)
+    taps.index.flags.writeable = taps.weight.flags.writeable = False
+    np.testing.assert_array_equal(cpu_kernels.upsample_t(low, taps), expected)
 
 
 def test_shapes_that_do_not_belong_together_are_refused() -> None:
