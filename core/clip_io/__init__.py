@@ -6,15 +6,22 @@ with ClipReader(info.path, info) as frames, ClipWriter(out, info, times=times) a
 """
 
 from tsr.core.clip_io.colour import Colour
+from tsr.core.clip_io.encoding import DEFAULT_ENCODERS, ENCODERS, Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo, probe
 from tsr.core.clip_io.reader import ClipReader, read_volume
 from tsr.core.clip_io.times import FrameTimes, decimated, retimed
+from tsr.core.clip_io.writer import ClipWriter
 
 __all__ = [
+    "DEFAULT_ENCODERS",
+    "ENCODERS",
     "ClipInfo",
     "ClipReader",
+    "ClipWriter",
     "Colour",
+    "Encoding",
     "FrameTimes",
+    "choose_encoding",
     "decimated",
     "probe",
     "read_volume",
