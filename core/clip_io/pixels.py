@@ -19,8 +19,8 @@ Plane = NDArray[Any]
 Frame = NDArray[np.float32]
 """(3, H, W) float32 RGB in [0, 1], gamma-encoded as in the file."""
 
-BAND_ROWS = 128
-"""Rows converted at a time; even, so that no pair of chroma rows is split. Fastest of 16 to 720."""
+BAND_ROWS = 64
+"""Rows converted at a time; even, so that no pair of chroma rows is split. Fastest of 8 to 128."""
 
 
 @dataclass(frozen=True)
@@ -70,35 +70,49 @@ def to_rgb(planes: Sequence[Plane], layout: Layout, colour: Colour) -> Frame:
 
 
 def _yuv_to_rgb(planes: Sequence[Plane], layout: Layout, colour: Colour, rgb: Frame) -> None:
+    # Sums written out, not a matrix product: BLAS threads wait for each other on a busy machine.
     height, width = rgb.shape[1:]
+    k_red, k_blue = colour.luma_weights
+    k_green = 1 - k_red - k_blue
     luma_scale, luma_offset = _luma_scale(layout.depth, colour.full_range)
     chroma_scale, chroma_offset = _chroma_scale(layout.depth, colour.full_range)
-    inverse = np.linalg.inv(_matrix(*colour.luma_weights))
-    stored_to_rgb = (inverse / [luma_scale, chroma_scale, chroma_scale]).astype(np.float32)
-    shift = -(stored_to_rgb @ np.array([luma_offset, chroma_offset, chroma_offset]))
-    bias = shift.astype(np.float32)[:, None]
-    ycc = np.empty((3, BAND_ROWS, width), np.float32)
+    red_gain = np.float32(2 * (1 - k_red) / chroma_scale)
+    blue_gain = np.float32(2 * (1 - k_blue) / chroma_scale)
+    green_of_red, green_of_blue = np.float32(k_red / k_green), np.float32(k_blue / k_green)
     for first, last in _bands(height):
-        band = ycc[:, : last - first]
-        band[0] = planes[0][first:last]
-        for component in (1, 2):
-            band[component] = _widen(planes[component], layout, first, last, width)
-        pixels = stored_to_rgb @ band.reshape(3, -1)
-        pixels += bias
-        np.clip(pixels.reshape(3, last - first, width), 0, 1, out=rgb[:, first:last])
+        red, green, blue = rgb[:, first:last]
+        luma = planes[0][first:last].astype(np.float32)
+        luma -= np.float32(luma_offset)
+        luma *= np.float32(1 / luma_scale)
+        # R - Y and B - Y; then G - Y, since k_red (R - Y) + k_green (G - Y) + k_blue (B - Y) = 0.
+        blue_part = _widen(planes[1], layout, first, last, width, chroma_offset, blue_gain)
+        red_part = _widen(planes[2], layout, first, last, width, chroma_offset, red_gain)
+        np.add(luma, blue_part, out=blue)
+        np.add(luma, red_part, out=red)
+        blue_part *= green_of_blue
+        red_part *= green_of_red
+        np.subtract(luma, blue_part, out=green)
+        green -= red_part
+        for channel in (red, green, blue):
+            np.clip(channel, 0, 1, out=channel)
 
 
-def _widen(plane: Plane, layout: Layout, first: int, last: int, width: int) -> NDArray[np.float32]:
-    """Rows `first` to `last` of a chroma plane at the luma size, float32 stored levels."""
+def _widen(
+    plane: Plane, layout: Layout, first: int, last: int, width: int, zero: float, gain: np.float32
+) -> NDArray[np.float32]:
+    """Rows `first` to `last` of a chroma plane at the luma size, as (level - zero) · gain."""
     if not layout.halve_rows:
         rows = plane[first:last].astype(np.float32)
+        rows -= np.float32(zero)
+        rows *= gain
     else:
         # Row 2n lies a quarter above chroma row n, row 2n+1 a quarter below it.
         low, high = first // 2 - 1, (last + 1) // 2 + 1
         needed = plane[np.clip(np.arange(low, high), 0, len(plane) - 1)].astype(np.float32)
-        near = needed[1:-1] * np.float32(0.75)
+        needed -= np.float32(zero)
+        needed *= gain * np.float32(0.25)
+        near = needed[1:-1] * np.float32(3)
         rows = np.empty((2 * len(near), plane.shape[1]), np.float32)
-        needed *= np.float32(0.25)
         np.add(near, needed[:-2], out=rows[0::2])
         np.add(near, needed[2:], out=rows[1::2])
         rows = rows[: last - first]
@@ -118,34 +132,33 @@ def from_rgb(rgb: Frame, layout: Layout, colour: Colour) -> list[Plane]:
     if layout.kind == "rgb":
         red, green, blue = rgb
         peak = 2**layout.depth - 1
-        return [_rounded(plane * np.float32(peak), 0, peak, layout) for plane in (green, blue, red)]
+        return [_rounded(plane.copy(), peak, 0, layout) for plane in (green, blue, red)]
     return _yuv_from_rgb(rgb, layout, colour)
 
 
 def _yuv_from_rgb(rgb: Frame, layout: Layout, colour: Colour) -> list[Plane]:
     height, width = rgb.shape[1:]
+    k_red, k_blue = colour.luma_weights
     luma_scale, luma_offset = _luma_scale(layout.depth, colour.full_range)
     chroma_scale, chroma_offset = _chroma_scale(layout.depth, colour.full_range)
-    scales = np.array([[luma_scale], [chroma_scale], [chroma_scale]])
-    rgb_to_stored = (_matrix(*colour.luma_weights) * scales).astype(np.float32)
-    offsets = np.array([[luma_offset], [chroma_offset], [chroma_offset]], np.float32)
-    components = 1 if layout.kind == "grey" else 3
-    peak = 2**layout.depth - 1
-    planes = [np.empty((height, width), layout.dtype)]
-    for _ in range(1, components):
-        rows = -(-height // 2) if layout.halve_rows else height
-        columns = -(-width // 2) if layout.halve_columns else width
-        planes.append(np.empty((rows, columns), layout.dtype))
+    rows = -(-height // 2) if layout.halve_rows else height
+    columns = -(-width // 2) if layout.halve_columns else width
+    planes: list[Plane] = [np.empty((height, width), layout.dtype)]
+    if layout.kind == "yuv":
+        planes += [np.empty((rows, columns), layout.dtype) for _ in range(2)]
     for first, last in _bands(height):
-        pixels = np.clip(rgb[:, first:last], 0, 1).reshape(3, -1)
-        stored = rgb_to_stored[:components] @ pixels
-        stored += offsets[:components]
-        band = stored.reshape(components, last - first, width)
-        planes[0][first:last] = _rounded(band[0], 0, peak, layout)
-        for component in range(1, components):
-            narrow = _rounded(_narrow(band[component], layout), 0, peak, layout)
+        red, green, blue = np.clip(rgb[:, first:last], 0, 1)
+        luma = red * np.float32(k_red)
+        green *= np.float32(1 - k_red - k_blue)
+        luma += green
+        luma += np.multiply(blue, np.float32(k_blue), out=green)
+        for plane, primary, weight in zip(planes[1:], (blue, red), (k_blue, k_red), strict=False):
+            primary -= luma
+            gain = chroma_scale / (2 * (1 - weight))
             start = first // 2 if layout.halve_rows else first
-            planes[component][start : start + len(narrow)] = narrow
+            narrow = _rounded(_narrow(primary, layout), gain, chroma_offset, layout)
+            plane[start : start + len(narrow)] = narrow
+        planes[0][first:last] = _rounded(luma, luma_scale, luma_offset, layout)
     return planes
 
 
@@ -167,19 +180,13 @@ def _narrow(band: NDArray[np.float32], layout: Layout) -> NDArray[np.float32]:
     return band
 
 
-def _rounded(levels: NDArray[np.float32], low: int, high: int, layout: Layout) -> Plane:
-    """Levels rounded half to even, within [low, high], in the layout's sample type."""
-    np.rint(levels, out=levels)
-    np.clip(levels, low, high, out=levels)
-    return levels.astype(layout.dtype)
-
-
-def _matrix(k_red: float, k_blue: float) -> NDArray[np.float64]:
-    """RGB in [0, 1] to Y in [0, 1] and Cb, Cr in [-1/2, 1/2]."""
-    luma = np.array([k_red, 1 - k_red - k_blue, k_blue])
-    blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - k_blue))
-    red = (np.array([1, 0, 0]) - luma) / (2 * (1 - k_red))
-    return np.stack([luma, blue, red])
+def _rounded(values: NDArray[np.float32], gain: float, zero: float, layout: Layout) -> Plane:
+    """values · gain + zero, rounded half to even, as levels; `values` is overwritten."""
+    values *= np.float32(gain)
+    values += np.float32(zero)
+    np.rint(values, out=values)
+    np.clip(values, 0, 2**layout.depth - 1, out=values)
+    return values.astype(layout.dtype)
 
 
 def _luma_scale(depth: int, full_range: bool) -> tuple[float, float]:
