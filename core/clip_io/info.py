@@ -209,8 +209,10 @@ def _check_complete(
     container: InputContainer, stream: VideoStream, path: Path, num_packets: int, end: Fraction
 ) -> None:
     """Raise `ClipError` when the header promises more than the file holds."""
-    if stream.frames > num_packets:
-        raise ClipError(_cut_off(path, num_packets, stream.frames, "the file ends early"))
+    # FFmpeg's index of an MP4 leaves out what an edit list trims; the header's count does not.
+    expected = min(stream.frames, len(stream.index_entries) or stream.frames)
+    if expected > num_packets:
+        raise ClipError(_cut_off(path, num_packets, expected, "the file ends early"))
     # In whole microseconds, FFmpeg's unit for a container's duration.
     promised = Fraction(container.duration or 0, 1_000_000)
     named = any(name in container.format.name for name in HEADER_DURATION_FORMATS)

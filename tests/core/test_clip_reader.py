@@ -1,5 +1,6 @@
 """Clips are read with the right pixels, times, colours and geometry."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -150,6 +151,23 @@ def test_edit_lists_hide_frames(tmp_path: Path) -> None:
     read, info = read_volume(path)
     assert info.num_frames == read.shape[1] == 9
     np.testing.assert_allclose(read[:, 0], volume[:, 3], atol=LEVEL)
+
+
+def test_edit_lists_end_early(tmp_path: Path) -> None:
+    """A clip trimmed at its end, as phones do, is whole although frames behind it are stored."""
+    volume = clips.numbered(12, 16, 16)
+    path = clips.write_video(
+        tmp_path / "trimmed.mp4", volume, fps=25, options={"bf": "0", "qp": "0"}
+    )
+    data = bytearray(path.read_bytes())
+    box = data.index(b"elst")
+    (milliseconds,) = struct.unpack_from(">I", data, box + 12)
+    assert milliseconds == 480
+    struct.pack_into(">I", data, box + 12, 240)
+    path.write_bytes(data)
+    read, info = read_volume(path)
+    assert info.num_frames == read.shape[1] == 6
+    np.testing.assert_allclose(read, volume[:, :6], atol=LEVEL)
 
 
 def test_geometry_and_audio_are_reported(tmp_path: Path) -> None:
