@@ -170,6 +170,18 @@ def test_edit_lists_end_early(tmp_path: Path) -> None:
     np.testing.assert_allclose(read, volume[:, :6], atol=LEVEL)
 
 
+def test_repeated_frames_of_avi(tmp_path: Path) -> None:
+    """AVI says "as before" by empty packets; they lengthen a frame and are no frames themselves."""
+    ticks = [0, 1, 2, 5, 6, 8, 9]
+    path = clips.write_video(
+        tmp_path / "a.avi", clips.numbered(6, 32, 32), fps=25, ticks=ticks,
+        time_base=Fraction(1, 25), codec="mpeg4",
+    )  # fmt: skip
+    read, info = read_volume(path)
+    assert info.times.starts == tuple(Fraction(tick, 25) for tick in ticks[:-1])
+    assert read.shape[1] == 6
+
+
 def test_geometry_and_audio_are_reported(tmp_path: Path) -> None:
     """Rotation, pixel shape and the presence of sound are read; the frame itself is not turned."""
     path = clips.write_video(
