@@ -1,1 +1,29 @@
-"""Video files and frame folders in and out, with exact times and colours (PyAV)."""
+"""Video files and frame folders in and out, with exact times and colours (PyAV).
+
+info = probe(Path("slow.mp4"))
+with ClipReader(info.path, info) as frames, ClipWriter(out, info, times=times) as writer:
+    ...
+"""
+
+from tsr.core.clip_io.colour import Colour
+from tsr.core.clip_io.encoding import DEFAULT_ENCODERS, ENCODERS, Encoding, choose_encoding
+from tsr.core.clip_io.info import ClipInfo, probe
+from tsr.core.clip_io.reader import ClipReader, read_volume
+from tsr.core.clip_io.times import FrameTimes, decimated, retimed
+from tsr.core.clip_io.writer import ClipWriter
+
+__all__ = [
+    "DEFAULT_ENCODERS",
+    "ENCODERS",
+    "ClipInfo",
+    "ClipReader",
+    "ClipWriter",
+    "Colour",
+    "Encoding",
+    "FrameTimes",
+    "choose_encoding",
+    "decimated",
+    "probe",
+    "read_volume",
+    "retimed",
+]
