@@ -87,7 +87,9 @@ def degraded(frames: Iterable[Frame], factor: int, exposure: float = 1.0) -> Ite
 
 def default_output(truth: Path, factor: int) -> Path:
     """The name beside the truth: clip.mp4 at factor 8 gives clip_d8.mkv."""
-    return truth.with_name(f"{truth.stem if truth.suffix else truth.name}_d{factor}.mkv")
+    truth = truth if truth.name.strip(".") else truth.resolve()
+    name = truth.name if truth.is_dir() else truth.stem
+    return truth.with_name(f"{name}_d{factor}.mkv")
 
 
 def degrade(

@@ -151,7 +151,11 @@ def test_unknown_container_is_refused(tmp_path: Path, truth: Path):
         degrade(truth, tmp_path / "slow.xyz", 8)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("a.mp4", "a_d4.mkv"), ("frames", "frames_d4.mkv")])
-def test_default_output_lies_beside_the_input(name: str, expected: str):
-    """For a file and for a folder."""
-    assert default_output(Path("x", name), 4) == Path("x", expected)
+def test_default_output_lies_beside_the_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """For a file, for a folder with a dot in its name, and for the folder one stands in."""
+    folder = tmp_path / "frames.v2"
+    folder.mkdir()
+    assert default_output(tmp_path / "a.mp4", 4) == tmp_path / "a_d4.mkv"
+    assert default_output(folder, 4) == tmp_path / "frames.v2_d4.mkv"
+    monkeypatch.chdir(folder)
+    assert default_output(Path(), 4) == tmp_path / "frames.v2_d4.mkv"
