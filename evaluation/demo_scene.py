@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsr.evaluation.picture import View
 from tsr.evaluation.scenes import Profile, SpokedDisc
 from tsr.evaluation.shapes import (
     Field,
@@ -30,6 +31,10 @@ DEMO_FACTOR = 8
 
 SLOW, FAST = 0.12, 0.75
 """Spoke periods per input frame; above 0.5 the wheel seems to turn backwards."""
+
+
+FULL_SPEED = (0.42, 0.72)
+"""Part of the clip during which the wheel turns at `FAST`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
     Args:
         num_frames: truth frames of the clip; the wheel's speed is laid out over them.
     """
-    shares = (0.0, 0.12, 0.42, 0.72, 0.94)
+    shares = (0.0, 0.12, *FULL_SPEED, 0.94)
     speeds = (SLOW, SLOW, FAST, FAST, SLOW)
     speed = Profile(
         tuple(share * num_frames for share in shares),
@@ -76,6 +81,25 @@ def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
             hub=(0.80, 0.27, 0.18),
         )
     )
+
+
+def demo_view(num_frames: int, height: int, width: int) -> tuple[slice, View]:
+    """What `picture.comparison_picture` shows of the demo: the wheel at full speed.
+
+    Returns:
+        The input frames to cut out of the clip, and the view, whose output frames count from the
+        first of those; it shows three instants within one input frame.
+    """
+    first = round((FULL_SPEED[0] + 0.05) * num_frames / DEMO_FACTOR)
+    view = View(
+        top=round(0.04 * height),
+        left=round(0.16 * height),
+        height=round(0.86 * height),
+        width=min(round(0.88 * height), width - round(0.16 * height)),
+        frames=tuple(2 * DEMO_FACTOR + instant for instant in (0, 3, 6)),
+        slice_row=round(0.203 * height),
+    )
+    return slice(first, first + 5), view
 
 
 @functools.lru_cache(maxsize=2)
