@@ -1,0 +1,28 @@
+"""What all tests share: reproducible examples, and one tiny model exported once per session."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The machine may be busy, so no test is timed; the same examples on every run, so none is flaky.
+settings.register_profile("tsr", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("tsr")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .safetensors model of 8 channels with random weights, for ×8 from S×1/8."""
+    import models
+
+    return models.write_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_model: Path) -> Path:
+    """The tiny model as `tsr-export` writes it."""
+    from tsr.export.to_onnx import to_onnx
+
+    path = tiny_model.with_suffix(".onnx")
+    to_onnx(tiny_model, path)
+    return path
