@@ -1,64 +1,46 @@
 """Score plain interpolation and a result against the truth, streaming.
 
-    python -m benchmarks.clip_scores SLOW OURS TRUTH     # prints JSON
-
-All are scored in one pass over the truth, so that nothing but the method differs.
+python -m benchmarks.clip_scores SLOW OURS TRUTH     # prints JSON
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tsr.core.clip_io import ClipReader
 from tsr.core.console import Progress
-from tsr.core.metrics import psnr, ssim
-from tsr.evaluation import lpips as perceptual
 from tsr.evaluation.baselines import METHODS, upsampled
+from tsr.evaluation.compare import (
+    LPIPS_EVERY,
+    Scores,
+    compare,
+    mean_scores,
+    psnr_of_mean_error,
+)
 
-LPIPS_EVERY = 9
-"""Every ninth frame, to save time; being odd, it meets all places within an input frame alike."""
 MIDDLE = 56
 """Frames in the middle of a clip that the prototype's table counts."""
-
-Scores = dict[str, list[float]]
+DIGITS = {"psnr": 3, "psnr_mean_error": 3, "psnr_middle": 3, "ssim": 4, "lpips": 4}
 
 
 def score(slow: Path, ours: Path, truth: Path, factor: int, lpips_every: int) -> dict[str, Any]:
     """Scores per method: "nearest", "linear", "cubic_bp", "ours"."""
+    progress = Progress("score")
     with ClipReader(truth) as reference, ClipReader(ours) as result:
         results: dict[str, Iterable[Any]] = {
             name: upsampled(ClipReader(slow), factor, name) for name in METHODS
         }
         results["ours"] = result
         count = result.info.num_frames
-        found = _score(results, reference, count, lpips_every)
+        found = compare(results, reference, count, lpips_every=lpips_every, progress=progress)
+    progress.done(f"{count} frames")
     return {
         "frames": count,
-        "lpips_every": lpips_every if perceptual.available() else None,
+        "lpips_every": lpips_every,
         "methods": {name: summary(scores) for name, scores in found.items()},
     }
-
-
-def _score(
-    results: dict[str, Iterable[Any]], truth: Iterable[Any], count: int, lpips_every: int
-) -> dict[str, Scores]:
-    progress = Progress("score")
-    scores: dict[str, Scores] = {name: {"psnr": [], "ssim": [], "lpips": []} for name in results}
-    streams: dict[str, Iterator[Any]] = {name: iter(frames) for name, frames in results.items()}
-    for number, true_frame in zip(range(count), truth, strict=False):
-        for name, frames in streams.items():
-            frame = next(frames)
-            scores[name]["psnr"].append(psnr(frame, true_frame))
-            scores[name]["ssim"].append(ssim(frame, true_frame))
-            if number % lpips_every == 0 and perceptual.available():
-                scores[name]["lpips"].append(perceptual.lpips(frame, true_frame))
-        progress.show(f"frame {number + 1} of {count}")
-    progress.done(f"{count} frames")
-    return scores
 
 
 def summary(scores: Scores) -> dict[str, float]:
@@ -67,20 +49,12 @@ def summary(scores: Scores) -> dict[str, float]:
     "psnr" is the mean of the frames' PSNR; "psnr_mean_error" is the PSNR of the frames' mean error,
     which the worst frames rule; "psnr_middle" is the latter for the middle `MIDDLE` frames alone.
     """
-    columns = {
-        "psnr": round(float(np.mean(scores["psnr"])), 3),
-        "psnr_mean_error": round(psnr_of_mean_error(scores["psnr"]), 3),
-        "psnr_middle": round(psnr_of_mean_error(middle(scores["psnr"])), 3),
-        "ssim": round(float(np.mean(scores["ssim"])), 4),
+    columns = mean_scores(scores)
+    columns["psnr_mean_error"] = psnr_of_mean_error(scores["psnr"])
+    columns["psnr_middle"] = psnr_of_mean_error(middle(scores["psnr"]))
+    return {
+        name: round(columns[name], digits) for name, digits in DIGITS.items() if name in columns
     }
-    if scores["lpips"]:
-        columns["lpips"] = round(float(np.mean(scores["lpips"])), 4)
-    return columns
-
-
-def psnr_of_mean_error(values: list[float]) -> float:
-    """The PSNR of the mean squared error of frames with these PSNRs."""
-    return float(-10 * np.log10(np.mean(10 ** (-np.array(values) / 10))))
 
 
 def middle(values: list[float]) -> list[float]:

@@ -15,9 +15,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clip_scores import LPIPS_EVERY
 from benchmarks.machine import ROOT, machine
 from benchmarks.stages import run_stage, write_json
+from tsr.evaluation.compare import LPIPS_EVERY
 from tsr.trainer.config import PRESETS, TrainConfig
 
 DATA = ROOT.parent / "shared" / "data"
