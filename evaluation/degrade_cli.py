@@ -58,3 +58,7 @@ def main(
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{output}: {report.frames_in} frames → {report.frames_out} at {report.fps} fps")
+
+
+if __name__ == "__main__":
+    main()

@@ -62,3 +62,7 @@ def table(found: "Evaluation", *, per_frame: bool = False) -> str:
     lines.append(["worst", *(FORMATS[c].format(value) for c, (value, _) in worst.items())])
     lines.append(["in frame", *(str(number) for _, number in worst.values())])
     return "\n".join(f"{name:<12}" + "".join(f"{v:>10}" for v in row) for name, *row in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     type=click.Choice(["within", "across", "both"]),
     help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
 )
+@click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--batch", type=int, help="Crops per step.")

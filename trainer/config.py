@@ -19,6 +19,7 @@ class TrainConfig:
         max_minutes: end earlier, the learning rate falling with the time instead of the steps.
         batch: crops per step (release: 10).
         crop: (frames, rows, columns) of an HTR crop (paper: 16, 36, 36; release: 16, 16, 16).
+        optimiser: `adam` is the paper's; `muon` gains as much as three times the steps.
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
@@ -33,6 +34,7 @@ class TrainConfig:
     max_minutes: float | None = None
     batch: int = 8
     crop: tuple[int, int, int] = (16, 16, 16)
+    optimiser: Literal["adam", "muon"] = "muon"
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "both"
@@ -68,12 +70,13 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(channels=64, steps=900, batch=8),
+    "fast": TrainConfig(channels=64, steps=800, batch=8),
     "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=200),
     "paper": TrainConfig(
         channels=128,
         steps=50_000,
         batch=10,
+        optimiser="adam",
         policy="adaptive",
         learning_rate=1e-4,
         average=0.0,

@@ -16,6 +16,7 @@ from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import internal_sources
 from tsr.trainer.network import TsrNetwork
+from tsr.trainer.optimiser import set_rate
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
 from tsr.trainer.torch_ops import cubic_t2, rect2
@@ -108,7 +109,7 @@ def train_on_volume(
 
 
 def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig, rate: float) -> Tensor:
-    """One step: crops, their LTR side, the residual's squared error, Adam. Returns the loss."""
+    """One step: crops, their LTR side, the residual's squared error, a move. Returns the loss."""
     htr = sampler.draw(config.batch, state.generator)  # (B, 3, T, H, W)
     base = cubic_t2(rect2(htr))
     target = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
@@ -118,11 +119,11 @@ def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig, rat
             base.contiguous(memory_format=torch.channels_last_3d), same=True
         )
     loss = (residual.float()[:, :, EDGE_FRAMES:-EDGE_FRAMES] - target).square().mean()
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    state.optimiser.zero_grad(set_to_none=True)
+    state.network.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    state.optimiser.step()
+    set_rate(state.optimisers, rate)
+    for optimiser in state.optimisers:
+        optimiser.step()
     state.step += 1
     update_average(state, config.average)
     return loss.detach()

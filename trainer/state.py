@@ -12,7 +12,9 @@ from torch import Tensor
 
 from tsr.core.errors import ModelError
 from tsr.core.outputs import completed
+from tsr.trainer.config import TrainConfig
 from tsr.trainer.network import TsrNetwork
+from tsr.trainer.optimiser import build_optimisers
 
 Weights = dict[str, Tensor]
 
@@ -22,8 +24,8 @@ class TrainState:
     """A training run between two steps.
 
     Args:
-        network: the weights that the optimiser moves.
-        optimiser: Adam over these weights.
+        network: the weights that training moves.
+        optimisers: what moves them, each with its moments.
         average: running mean of the weights.
         best: the weights with the best validation so far.
         generator: source of all random choices.
@@ -33,7 +35,7 @@ class TrainState:
     """
 
     network: TsrNetwork
-    optimiser: torch.optim.Adam
+    optimisers: list[torch.optim.Optimizer]
     average: Weights
     best: Weights
     generator: torch.Generator
@@ -42,17 +44,17 @@ class TrainState:
     history: list[tuple[int, float, float]] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, channels: int, seed: int, device: torch.device) -> Self:
+    def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
         """A network at its initialisation."""
-        network = TsrNetwork(channels)
-        network.initialise(torch.Generator().manual_seed(seed))
+        network = TsrNetwork(config.channels)
+        network.initialise(torch.Generator().manual_seed(config.seed))
         network.place(device)
         return cls(
             network,
-            torch.optim.Adam(network.parameters(), fused=device.type == "cuda"),
+            build_optimisers(network, config.optimiser),
             copied(network.state_dict()),
             copied(network.state_dict()),
-            torch.Generator(device).manual_seed(seed),
+            torch.Generator(device).manual_seed(config.seed),
         )
 
     @property
@@ -69,8 +71,9 @@ class TrainState:
             ("best", self.best),
         ):
             tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in weights.items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{name}": tensor.cpu() for name, tensor in moments.items()}
+        for n, optimiser in enumerate(self.optimisers):
+            for index, moments in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser{n}.{index}.{k}": v.cpu() for k, v in moments.items()}
         note = {
             "identity": identity,
             "step": self.step,
@@ -114,11 +117,12 @@ class TrainState:
         self.network.load_state_dict(group("weights"))
         self.average = {k: v.to(device) for k, v in group("average").items()}
         self.best = {k: v.to(device) for k, v in group("best").items()}
-        moments: dict[int, Weights] = {}
-        for key, tensor in group("adam").items():
-            index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = tensor
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        for n, optimiser in enumerate(self.optimisers):
+            moments: dict[int, Weights] = {}
+            for key, tensor in group(f"optimiser{n}").items():
+                index, name = key.split(".")
+                moments.setdefault(int(index), {})[name] = tensor
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.generator.set_state(tensors["generator"])
 
 

@@ -76,7 +76,7 @@ def train(
         note(part)
     stamp = stamp_video(clip, info)
 
-    state = TrainState.fresh(config.channels, config.seed, place)
+    state = TrainState.fresh(config, place)
     identity = run_identity(config, ladder, stamp)
     if resume:
         state.load(state_file, identity)
