@@ -113,9 +113,8 @@ def test_a_folder_of_images_is_an_input_too(
 
 def test_sound_stays_in_sync(tmp_path: Path, tiny_onnx: Path, picture: NDArray[np.float32]) -> None:
     """Audio packets are copied with their times; slow motion leaves them out and says so."""
-    clip = clips.write_video(
-        tmp_path / "loud.mp4", picture, fps=10, tone=clips.Tone(NUM_FRAMES / 10)
-    )
+    even = picture[:, :, :-1, :-1]  # x264 stores no odd sizes
+    clip = clips.write_video(tmp_path / "loud.mp4", even, fps=10, tone=clips.Tone(NUM_FRAMES / 10))
     ran(tiny_onnx, clip, tmp_path / "fast.mp4", "--factor", "2")
     assert sound(tmp_path / "fast.mp4") == sound(clip)
     assert len(sound(clip)) > 10
@@ -135,13 +134,14 @@ def sound(path: Path) -> list[tuple[Fraction, bytes]]:
 def test_tile_and_segment_do_not_show_in_the_file(
     tmp_path: Path, tiny_onnx: Path, clip: Path
 ) -> None:
-    """Byte for byte the same file, however little memory it was given."""
+    """The very same samples, however little memory it was given."""
     ran(tiny_onnx, clip, tmp_path / "a.mkv", "--encoder", "ffv1")
     ran(
         tiny_onnx, clip, tmp_path / "b.mkv", "--encoder", "ffv1",
         "--tile", "4", "40", "56", "--segment", "1",
     )  # fmt: skip
-    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+    samples = [read_volume(tmp_path / name)[0] for name in ("a.mkv", "b.mkv")]
+    np.testing.assert_array_equal(*samples)
 
 
 def test_the_default_output_stands_beside_the_input(
@@ -150,7 +150,7 @@ def test_the_default_output_stands_beside_the_input(
     """Named after the factor that was used, be it given or the model's own."""
     import models
 
-    clip = clips.write_video(tmp_path / "in.mp4", picture[:, :2])
+    clip = clips.write_video(tmp_path / "in.mp4", picture[:, :2, :-1, :-1])
     CliRunner().invoke(main, [str(tiny_onnx), str(clip), "--start-scale", "1/2"])
     from tsr.export.to_onnx import to_onnx
 
