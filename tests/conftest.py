@@ -1,9 +1,14 @@
 """What all tests share: reproducible examples, and one tiny model exported once per session."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# Before torch is imported, and inherited by the commands that tests start: on a busy machine two
+# OpenMP threads that wait for each other take 50 times as long as one.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The machine may be busy, so no test is timed; the same examples on every run, so none is flaky.
 settings.register_profile("tsr", deadline=None, derandomize=True, max_examples=60)
