@@ -54,7 +54,7 @@ class RunResult:
 def run(
     model: Path,
     clip: Path,
-    output: Path,
+    output: Path | None = None,
     *,
     factor: int | None = None,
     start: Fraction | None = None,
@@ -70,6 +70,7 @@ def run(
 
     Args:
         model: an .onnx file from `tsr-export`.
+        output: the file or folder; beside the clip and named after the factor if None.
         factor, start: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
         encoder, quality: see `choose_encoding`.
@@ -84,10 +85,14 @@ def run(
     from tsr.runtime.onnx_network import OnnxNetwork
 
     started = time.perf_counter()
-    check_output(output, inputs=(clip, model), overwrite=overwrite)
+    if output is not None:
+        check_output(output, inputs=(clip, model), overwrite=overwrite)
     network = OnnxNetwork(model)
     info = probe(clip)
     ladder = choose_ladder(network.card, info, factor, start)
+    if output is None:
+        output = default_output(clip, ladder.factor)
+        check_output(output, overwrite=overwrite)
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     backend = CpuBackend(network, tile or TILE)
@@ -115,6 +120,12 @@ def run(
         ladder=str(ladder),
         notes=[*info.notes, *writer.notes],
     )
+
+
+def default_output(clip: Path, factor: int) -> Path:
+    """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
+    clip = clip if clip.name.strip(".") else clip.resolve()
+    return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
 
 
 def super_resolve(

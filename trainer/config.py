@@ -52,6 +52,8 @@ class TrainConfig:
                 raise SettingsError(f"{name} is {value}; expected {low} to {high}")
         if self.max_minutes is not None and not 0 < self.max_minutes < 1e5:
             raise SettingsError(f"max-minutes is {self.max_minutes}; expected more than 0")
+        if not 0 < self.learning_rate < float("inf"):
+            raise SettingsError(f"learning-rate is {self.learning_rate}; expected more than 0")
         if self.crop[0] % 2 or min(self.crop) < 8:
             raise SettingsError(f"crop is {self.crop}; expected an even number of frames, all ≥ 8")
 

@@ -18,6 +18,9 @@ from tsr.trainer.optimiser import build_optimisers
 
 Weights = dict[str, Tensor]
 
+DAMAGE = (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What reading a file raises that is no file of ours; torch's own misfits are RuntimeErrors."""
+
 
 @dataclass
 class TrainState:
@@ -92,19 +95,26 @@ class TrainState:
             with safe_open(path, "pt") as file:
                 note = json.loads((file.metadata() or {})["tsr-run"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            known = note["identity"]
+            other = [key for key, value in identity.items() if known.get(key) != value]
         except FileNotFoundError as error:
             raise ModelError(f"{path} does not exist; start without --resume") from error
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except DAMAGE as error:
             raise ModelError(f"{path} is damaged ({error}); start without --resume") from error
-        other = [key for key, value in identity.items() if note["identity"].get(key) != value]
         if other:
             raise ModelError(
                 f"{path} belongs to a run with another {', '.join(other)}; give the settings and "
                 "the video of that run, or start without --resume"
             )
-        self._restore(tensors)
-        self.step, self.seconds = note["step"], note["seconds"]
-        self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+        try:
+            self._restore(tensors)
+            self.step, self.seconds = note["step"], note["seconds"]
+            self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+        except DAMAGE as error:
+            raise ModelError(
+                f"{path} does not hold what this version needs to go on ({error}); "
+                "start without --resume"
+            ) from error
 
     def _restore(self, tensors: Weights) -> None:
         def group(prefix: str) -> Weights:
@@ -113,7 +123,8 @@ class TrainState:
 
         device = next(self.network.parameters()).device
         self.network.load_state_dict(group("weights"))
-        self.best = {k: v.to(device) for k, v in group("best").items()}
+        for name in self.best:
+            self.best[name] = group("best")[name].to(device)
         for n, optimiser in enumerate(self.optimisers):
             moments: dict[int, Weights] = {}
             for key, tensor in group(f"optimiser{n}").items():
