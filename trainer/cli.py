@@ -108,9 +108,12 @@ def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
 
 def _line(report: "TrainReport", steps: int) -> str:
     left = "" if report.remaining is None else f", {duration(report.remaining)} left"
+    validated = f"cubic {report.cubic:.2f} dB"
+    if report.psnr is not None:
+        validated = f"validation {report.psnr:.2f} dB (best {report.best:.2f}, {validated})"
     return (
-        f"step {report.step}/{steps}, loss {report.loss:.2e}, validation {report.psnr:.2f} dB "
-        f"(best {report.best:.2f}, cubic {report.cubic:.2f}), {report.rate:.2g} steps/s{left}"
+        f"step {report.step}/{steps}, loss {report.loss:.2e}, {validated}, "
+        f"{report.rate:.2g} steps/s{left}"
     )
 
 

@@ -23,8 +23,6 @@ class TrainConfig:
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
-        average: decay of the running mean of the weights that is kept as the model; 0 keeps the
-            last weights.
         validate_every: steps between two validations.
         seed: every random choice follows from it.
     """
@@ -38,7 +36,6 @@ class TrainConfig:
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "both"
-    average: float = 0.99
     validate_every: int = 100
     seed: int = 0
 
@@ -81,7 +78,6 @@ PRESETS: dict[Preset, TrainConfig] = {
         optimiser="adam",
         policy="adaptive",
         learning_rate=1e-4,
-        average=0.0,
         validate_every=500,
     ),
 }

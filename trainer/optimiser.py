@@ -27,10 +27,13 @@ def build_optimisers(
     hidden = [layer.weight for layer in network.layers[1:-1]] if kind == "muon" else []
     chosen = {id(weight) for weight in hidden}
     rest = [weight for weight in network.parameters() if id(weight) not in chosen]
-    fused = rest[0].device.type == "cuda"
-    found: list[torch.optim.Optimizer] = [torch.optim.Adam(rest, fused=fused)]
+    graphed = rest[0].device.type == "cuda"
+    rate = torch.zeros((), device=rest[0].device) if graphed else 0.0
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.Adam(rest, lr=rate, fused=graphed, capturable=graphed)
+    ]
     if hidden:
-        found.append(Muon(hidden))
+        found.append(Muon(hidden, rate if isinstance(rate, float) else rate.clone()))
     for optimiser in found:
         for group in optimiser.param_groups:
             group["ratio"] = MUON_RATIO if isinstance(optimiser, Muon) else 1.0
@@ -41,7 +44,11 @@ def set_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) -> None:
     """Give all optimisers the schedule's learning rate."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
-            group["lr"] = rate * group["ratio"]
+            value = rate * group["ratio"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(value)  # a recorded step reads it from there
+            else:
+                group["lr"] = value
 
 
 class Muon(torch.optim.Optimizer):
@@ -49,11 +56,14 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         weights: the hidden convolutions' weights.
+        lr: learning rate, a tensor if steps are to be recorded.
         momentum: share of the running mean kept per step; Nesterov's form.
     """
 
-    def __init__(self, weights: list[Tensor], momentum: float = 0.95) -> None:
-        super().__init__(weights, {"lr": 0.0, "momentum": momentum})
+    def __init__(
+        self, weights: list[Tensor], lr: float | Tensor = 0.0, momentum: float = 0.95
+    ) -> None:
+        super().__init__(weights, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -70,7 +80,7 @@ class Muon(torch.optim.Optimizer):
                 direction = weight.grad.lerp(state["mean"], group["momentum"])
                 flat = orthogonalised(direction.flatten(1))
                 tall = max(1.0, flat.shape[0] / flat.shape[1]) ** 0.5
-                weight.sub_(flat.view(weight.shape), alpha=group["lr"] * tall)
+                weight.sub_(flat.view(weight.shape) * (group["lr"] * tall))
 
 
 def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:

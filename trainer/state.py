@@ -29,7 +29,6 @@ class TrainState:
     Args:
         network: the weights that training moves.
         optimisers: what moves them, each with its moments.
-        average: running mean of the weights.
         best: the weights with the best validation so far.
         generator: source of all random choices.
         step: steps done.
@@ -39,7 +38,6 @@ class TrainState:
 
     network: TsrNetwork
     optimisers: list[torch.optim.Optimizer]
-    average: Weights
     best: Weights
     generator: torch.Generator
     step: int = 0
@@ -56,7 +54,6 @@ class TrainState:
             network,
             build_optimisers(network, config.optimiser),
             copied(network.state_dict()),
-            copied(network.state_dict()),
             torch.Generator(device).manual_seed(config.seed),
         )
 
@@ -65,14 +62,15 @@ class TrainState:
         """Best validation PSNR so far."""
         return max((psnr for _, _, psnr in self.history), default=-float("inf"))
 
+    @property
+    def errors(self) -> list[tuple[int, float]]:
+        """(step, mean squared error) of the validations, which a learning-rate policy reads."""
+        return [(step, 10 ** (-psnr / 10)) for step, _, psnr in self.history]
+
     def save(self, path: Path, identity: dict[str, Any]) -> None:
         """Write the run to `path`; `identity` says which run it is (see `load`)."""
         tensors: Weights = {"generator": self.generator.get_state()}
-        for group, weights in (
-            ("weights", self.network.state_dict()),
-            ("average", self.average),
-            ("best", self.best),
-        ):
+        for group, weights in (("weights", self.network.state_dict()), ("best", self.best)):
             tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in weights.items()}
         for n, optimiser in enumerate(self.optimisers):
             for index, moments in optimiser.state_dict()["state"].items():
@@ -125,9 +123,8 @@ class TrainState:
 
         device = next(self.network.parameters()).device
         self.network.load_state_dict(group("weights"))
-        for own, saved in ((self.average, group("average")), (self.best, group("best"))):
-            for name in own:
-                own[name] = saved[name].to(device)
+        for name in self.best:
+            self.best[name] = group("best")[name].to(device)
         for n, optimiser in enumerate(self.optimisers):
             moments: dict[int, Weights] = {}
             for key, tensor in group(f"optimiser{n}").items():

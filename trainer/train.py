@@ -93,7 +93,7 @@ def train(
         interrupted = stop()
     if interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
-        state.history.append((state.step, 0.0, validate(state, validation, config)))
+        state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(
