@@ -87,20 +87,20 @@ def train_on_volume(
         state.step += 1
         now = time.monotonic()
         state.seconds = before[1] + now - started
-        if stop():
+        interrupted = stop()
+        due = state.step % config.validate_every == 0 or progress(config, state) >= 1
+        if due or now - reported >= REPORT_SECONDS:
+            loss = mean_loss(losses, state.step, config)
+            if due:  # also when interrupted: the run that goes on starts behind this step
+                state.history.append((state.step, loss, validate(state, validation)))
+                losses.clear()
+                checkpoint()
+            reported = time.monotonic()
+            speed = (state.step - before[0]) / max(reported - started, 1e-9)
+            report(describe(state, config, validation, loss, speed))
+        if interrupted:
             checkpoint()
             break
-        due = state.step % config.validate_every == 0 or progress(config, state) >= 1
-        if not due and now - reported < REPORT_SECONDS:
-            continue
-        loss = mean_loss(losses, state.step, config)
-        if due:
-            state.history.append((state.step, loss, validate(state, validation)))
-            losses.clear()
-            checkpoint()
-        reported = time.monotonic()
-        speed = (state.step - before[0]) / max(reported - started, 1e-9)
-        report(describe(state, config, validation, loss, speed))
     return validation
 
 
