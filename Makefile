@@ -5,7 +5,7 @@ VENV   ?= .venv
 # package's requirement pulls gigabytes of CUDA libraries.
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
-CODE   := core trainer export runtime evaluation pipeline tests benchmarks
+PYTEST ?=
 PACKAGES := core trainer export runtime evaluation pipeline
 
 .PHONY: setup links demo check format test test-wheel test-base wheel clean
@@ -38,15 +38,45 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The whole suite against the working tree, once more against the built wheel, and `tsr-run` in an
+# The whole suite against the working tree, then against the built wheel, and `tsr-run` in an
 # environment that holds the base install alone.
 test: setup
-	$(BIN)/python -m pytest -q
+	PYTHONPATH=$(CURDIR)/.links $(BIN)/python -m pytest -q $(PYTEST)
 	$(MAKE) --no-print-directory test-wheel test-base
 
 wheel: setup
 	rm -rf dist build
-	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist . > build.log 2>&1 || { cat build.log; exit 1; }
+	rm -rf build build.log *.egg-info
+
+# The wheel in an environment of its own, which borrows the other packages from $(VENV): their folder
+# goes on the path, but not what makes our working tree importable there. The suite is copied, so that
+# no source is at hand; what takes long has run before.
+test-wheel: wheel
+	rm -rf .venv-wheel
+	$(BIN)/python -m venv --without-pip .venv-wheel
+	$(BIN)/python -m pip --python .venv-wheel/bin/python install --quiet --no-deps dist/*.whl
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> $$(.venv-wheel/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
+	mkdir .venv-wheel/suite
+	cp -r tests benchmarks pyproject.toml .venv-wheel/suite
+	cd .venv-wheel/suite && env -u PYTHONPATH TSR_INSTALLED_IN=$(CURDIR)/.venv-wheel \
+		../bin/python -m pytest -q -m "not slow" $(PYTEST)
+
+# As a user gets it who installs the runtime alone. The network is made by the developer's environment.
+test-base: wheel .venv-base/.complete
+	.venv-base/bin/pip install --quiet --no-deps --force-reinstall dist/*.whl
+	rm -rf .venv-base/job
+	PYTHONPATH=$(CURDIR)/.links $(BIN)/python tests/base_install.py make .venv-base/job
+	cd .venv-base/job && env -u PYTHONPATH ../bin/tsr-run tiny.onnx slow.mkv -o fast.mkv
+	cd .venv-base/job && env -u PYTHONPATH ../bin/python $(CURDIR)/tests/base_install.py check .
+
+.venv-base/.complete: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-base
+	$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+		> .venv-base/requirements.txt
+	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
+	touch $@
 
 clean:
-	rm -rf build dist out .links .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf build dist out .links .venv-wheel .venv-base .mypy_cache .ruff_cache .pytest_cache *.egg-info

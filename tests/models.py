@@ -29,7 +29,10 @@ def card(channels: int = 8, *, start: Fraction = Fraction(1, 8), factor: int = 8
     return ModelCard(channels=channels, ladder=ScaleLadder(start, factor), video=STAMP)
 
 
-def write_model(path: Path, channels: int = 8, *, factor: int = 8) -> Path:
+def write_model(
+    path: Path, channels: int = 8, *, start: Fraction | str = "1/8", factor: int = 8
+) -> Path:
     """A .safetensors file as `tsr-train` would leave it."""
-    save_model(path, random_network(channels), card(channels, factor=factor))
+    made = card(channels, start=Fraction(start), factor=factor)
+    save_model(path, random_network(channels), made)
     return path

@@ -1,6 +1,7 @@
 """What is installed: every package, nothing else, and commands that start at once."""
 
 import inspect
+import os
 import subprocess
 import sys
 import time
@@ -133,3 +134,5 @@ def test_one_copy_of_the_packages_is_imported() -> None:
         module = import_module(f"tsr.{name}")
         homes.add(Path(inspect.getfile(module)).parent.parent)
     assert len(homes) == 1
+    if place := os.environ.get("TSR_INSTALLED_IN"):
+        assert homes.pop().is_relative_to(place)  # the wheel, and not the tree beside it

@@ -1,0 +1,42 @@
+"""The base install, tried from outside: `make` its inputs, `check` what it made of them.
+
+`check` runs where torch and onnx do not exist, so everything else is imported where it is used.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ABSENT = ("torch", "onnx", "onnxscript", "safetensors", "PIL", "pytest")
+
+
+def make(folder: Path) -> None:
+    """A tiny clip, and a tiny network exported by the developer's environment."""
+    import clips
+    import models
+
+    from tsr.export.to_onnx import to_onnx
+
+    folder.mkdir()
+    wheel = 0.2 + 0.6 * clips.rotating_spokes(5, 80, 96)
+    clips.write_video(folder / "slow.mkv", wheel, codec="ffv1", pixel_format="bgr0")
+    models.write_model(folder / "tiny.safetensors", start="1/4")
+    to_onnx(folder / "tiny.safetensors", folder / "tiny.onnx")
+
+
+def check(folder: Path) -> None:
+    """Nothing but the base install is here, and it made eight frames of each."""
+    from tsr import core
+    from tsr.core.clip_io import probe
+
+    present = [name for name in ABSENT if importlib.util.find_spec(name)]
+    assert not present, f"the base install holds {present}"
+    assert Path(core.__file__).is_relative_to(sys.prefix), core.__file__
+    slow, fast = probe(folder / "slow.mkv"), probe(folder / "fast.mkv")
+    assert fast.num_frames == 8 * slow.num_frames
+    assert fast.fps == 8 * slow.fps
+    print(f"the base install alone made {fast.times}")
+
+
+if __name__ == "__main__":
+    {"make": make, "check": check}[sys.argv[1]](Path(sys.argv[2]))
