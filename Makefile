@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base wheel clean
+.PHONY: setup links demo check format test test-wheel test-base wheel bench-clips clean
 
 setup: $(VENV)/.complete links
 
@@ -77,6 +77,11 @@ test-base: wheel .venv-base/.complete
 		> .venv-base/requirements.txt
 	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
 	touch $@
+
+# On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
+bench-clips: setup
+	$(BIN)/python -m benchmarks.clips
+	$(BIN)/python -m benchmarks.results_md
 
 clean:
 	rm -rf build dist out .links .venv-wheel .venv-base .mypy_cache .ruff_cache .pytest_cache *.egg-info

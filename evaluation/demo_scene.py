@@ -1,8 +1,10 @@
 """The demo: a workshop yard in which everything moves too fast for the camera.
 
 At full speed the wheel turns 0.75 spoke periods clockwise per input frame (×8), so the slow camera
-sees a blurred wheel turning 0.25 periods the other way. Before and after it turns slowly: those
-frames show the video's own network what turning spokes look like (the paper's fan, section 4).
+sees a blurred wheel turning 0.25 periods the other way. Before and after it turns about half as
+fast, which the slow camera still sees rightly: at half the frame rate those frames look as the full
+speed does at the whole, so the video itself holds the examples that undo its aliasing (the paper's
+recurrence across temporal scales, section 3.1).
 Beside it a flag waves (non-rigid) and crates ride past (translation), before a brick wall that
 stands still.
 """
@@ -29,11 +31,11 @@ DEMO_HEIGHT, DEMO_WIDTH = 272, 480
 DEMO_INPUT_FRAMES = 32
 DEMO_FACTOR = 8
 
-SLOW, FAST = 0.12, 0.75
-"""Spoke periods per input frame; above 0.5 the wheel seems to turn backwards."""
+SLOW, HALF, FAST = 0.30, 0.42, 0.75
+"""Spoke periods per input frame at the ends, before and after full speed, and at full speed; above
+0.5 the wheel seems to turn backwards."""
 
-
-FULL_SPEED = (0.42, 0.72)
+FULL_SPEED = (0.48, 0.72)
 """Part of the clip during which the wheel turns at `FAST`."""
 
 
@@ -58,13 +60,14 @@ class DemoScene:
 
 
 def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
-    """The demo scene whose wheel starts slowly, runs at full speed and slows down again.
+    """The demo scene whose wheel starts at half speed, runs at full speed and slows down again.
 
     Args:
         num_frames: truth frames of the clip; the wheel's speed is laid out over them.
     """
-    shares = (0.0, 0.12, *FULL_SPEED, 0.94)
-    speeds = (SLOW, SLOW, FAST, FAST, SLOW)
+    before, after = FULL_SPEED[0] - 0.1, FULL_SPEED[1] + 0.1
+    shares = (0.0, before, *FULL_SPEED, after, 1.0)
+    speeds = (SLOW, HALF, FAST, FAST, HALF, SLOW)
     speed = Profile(
         tuple(share * num_frames for share in shares),
         tuple(value / DEMO_FACTOR for value in speeds),

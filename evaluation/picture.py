@@ -4,6 +4,7 @@ Above, a crop at a few successive output times; below, one line of pixels over t
 motion's direction is the tilt of its streaks.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from tsr.core.volume import Volume, check_volume
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 COLUMNS = {
     "input": ("Input", "what the slow camera saw"),
@@ -32,6 +34,8 @@ COLUMNS = {
 MARGIN, GAP, LABEL = 30, 14, 136
 """Pixels around the picture, between panels, and for the labels at the left."""
 TITLE_HEIGHT, HEAD_HEIGHT, FOOT_HEIGHT = 86, 64, 62
+STRIP_HEIGHT = 34
+"""Pixels of a video's caption; even, as video encoders want it."""
 INK, FAINT, ACCENT, PAPER = (28, 30, 36), (110, 114, 124), (196, 66, 32), (255, 255, 255)
 
 
@@ -91,6 +95,23 @@ def comparison_picture(
     image = _draw(columns, factor, view, (title, subtitle), feet, panel_width)
     with completed(path) as temporary:
         image.save(temporary)
+
+
+def caption_strip(width: int, head: str, explanation: str, *, accent: bool = False) -> Volume:
+    """A strip of paper with a column's name and explanation, to stand above a video's frames.
+
+    Returns:
+        (3, 34, width) float32 in [0, 1].
+    """
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (width, STRIP_HEIGHT), PAPER)
+    pen = ImageDraw.Draw(image)
+    colour = ACCENT if accent else INK
+    _text(pen, 10, 4, head, 22, colour)
+    after = 10 + round(pen.textlength(head, font=_font(22))) + 14
+    _text(pen, after, 10, explanation, 15, colour if accent else FAINT)
+    return np.asarray(image, np.float32).transpose(2, 0, 1) / np.float32(255)
 
 
 def _check(ltr: Volume, linear: Volume, ours: Volume, truth: Volume, view: View) -> int:
@@ -221,10 +242,15 @@ def _time_arrow(pen: "ImageDraw", layout: _Layout) -> None:
 def _text(
     pen: "ImageDraw", x: int, y: int, text: str, size: int, colour: tuple[int, int, int]
 ) -> None:
+    pen.text((x, y), text, font=_font(size), fill=colour)
+
+
+@functools.cache
+def _font(size: int) -> "FreeTypeFont | ImageFont":
+    """Pillow's own font: the same on every machine, but it has little beyond ASCII."""
     from PIL import ImageFont
 
-    # Pillow's own font: the same on every machine, but it has little beyond ASCII.
-    pen.text((x, y), text, font=ImageFont.load_default(size), fill=colour)
+    return ImageFont.load_default(size)
 
 
 def _crop(volume: Volume, number: int, view: View, size: tuple[int, int]) -> "Image":

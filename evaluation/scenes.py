@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core.console import Progress
 from tsr.core.errors import SettingsError
 from tsr.core.volume import Volume
 from tsr.evaluation.shapes import Colour, Field, Frame, coverage, grid, layered_noise, paint
@@ -46,12 +47,14 @@ def write_scene(
     width: int,
     fps: Fraction = Fraction(240),
     encoder: str | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Store the truth as a video or a folder of images, rendered frame by frame.
 
     Args:
         path: its suffix chooses the container, as everywhere; no suffix is a folder of PNG images.
         encoder: a name of `clip_io.ENCODERS`, such as "ffv1" for a lossless .mkv.
+        progress: where to tell how far the work is.
 
     Raises:
         OutputError: the file cannot be written.
@@ -70,8 +73,10 @@ def write_scene(
     )
     encoding = choose_encoding(path, info, encoder=encoder)
     with ClipWriter(path, info, times=info.times, encoding=encoding) as writer:
-        for frame in render(scene, num_frames, height, width):
+        for number, frame in enumerate(render(scene, num_frames, height, width), start=1):
             writer.write(frame)
+            if progress:
+                progress.show(f"frame {number} of {num_frames}")
 
 
 @dataclass(frozen=True)
