@@ -387,7 +387,11 @@ def test_a_real_process_prints_one_line_and_no_traceback(
     assert stderr.count("\n") == 1
 
 
-FULL_DISK = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+# Set after numba's compiled loops are cached.
+FULL_DISK = """
+import resource, tsr.runtime.cpu_backend
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+"""
 
 
 @pytest.mark.slow
@@ -408,6 +412,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, shelf: Path, tiny_onnx: Path
 
 # Ctrl-C
 
+# So that the work is not over before the key is pressed, however late this process gets its turn.
+SLOWED = """
+import time, tsr.core.console as console
+show = console.Progress.show
+def slowly(self, text, **options):
+    show(self, text, **options)
+    time.sleep(0.02)
+console.Progress.show = slowly
+"""
+
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -422,7 +436,7 @@ def test_ctrl_c_while_running(tmp_path: Path, long_clip: Path, tiny_onnx: Path) 
     for output in (tmp_path / "out.mp4", tmp_path / "out"):
         line = interrupt(
             "tsr-run", tiny_onnx, long_clip, "-o", output, "--start-scale", "1/4",
-            when=lambda line: "frames/s" in line,
+            when=lambda line: "frames/s" in line, before=SLOWED,
         )  # fmt: skip
         assert "interrupted" in line
     assert names(tmp_path) == []
@@ -436,8 +450,8 @@ def test_ctrl_c_while_degrading_and_scoring(tmp_path: Path, long_clip: Path) -> 
         return "frame 1 of" in line
 
     degrading = (long_clip, "-f", 2, "-o", tmp_path / "out.mkv")
-    assert "interrupted" in interrupt("tsr-degrade", *degrading, when=begun)
-    assert "interrupted" in interrupt("tsr-eval", long_clip, long_clip, when=begun)
+    assert "interrupted" in interrupt("tsr-degrade", *degrading, when=begun, before=SLOWED)
+    assert "interrupted" in interrupt("tsr-eval", long_clip, long_clip, when=begun, before=SLOWED)
     assert names(tmp_path) == []
 
 
