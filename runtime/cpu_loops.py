@@ -39,10 +39,11 @@ def _compiled(*arguments: Any) -> Callable[[Callable[..., None]], Any]:
         signature = types.void(*arguments)
         try:
             return numba.njit(signature, nogil=True, cache=True)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
+        except (RuntimeError, OSError) as error:
+            # No folder can be written to, or its disk is full.
+            if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
                 raise
-            return numba.njit(signature, nogil=True)(function)  # no writable folder anywhere
+            return numba.njit(signature, nogil=True)(function)
 
     return compile_loop
 

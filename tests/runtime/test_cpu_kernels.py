@@ -1,6 +1,8 @@
 """The CPU fast path against the formulas of `core`, and what must not show in its bits."""
 
+import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import types
+from numba.core import caching
 
 from tsr.core import backproject as reference
 from tsr.core.errors import SettingsError
@@ -204,6 +207,27 @@ def test_loops_compile_where_no_cache_can_be_kept() -> None:
     scope: dict[str, Any] = {}
     exec("def fill(result):\n    result[0] = 7", scope)  # code without a file cannot be cached
     fill = cpu_loops._compiled(types.Array(types.float32, 1, "C"))(scope["fill"])
+    result = np.zeros(1, np.float32)
+    fill(result)
+    assert result[0] == 7
+
+
+def test_loops_compile_where_the_cache_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A full disk is no reason not to run either."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", refuse)
+    (tmp_path / "loop.py").write_text("def fill(result):\n    result[0] = 7\n")
+    spec = importlib.util.spec_from_file_location("loop", tmp_path / "loop.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    fill = cpu_loops._compiled(types.Array(types.float32, 1, "C"))(module.fill)
     result = np.zeros(1, np.float32)
     fill(result)
     assert result[0] == 7
