@@ -120,6 +120,28 @@ def backprojection(report: Report) -> str:
     return f"{text}\n\n{table(head, rows)}"
 
 
+def ideas(report: Report) -> str:
+    """What each idea gained, best first."""
+    clips = list(report["baselines"])
+    rows = [
+        [
+            idea["idea"] + (" **(kept)**" if idea["kept"] else ""),
+            str(idea["steps"]),
+            *(f"{idea['gain_x8'][clip]:+.2f}" for clip in clips),
+            f"{idea['mean_gain_x8']:+.2f}",
+            f"{idea['mean_gain_x2']:+.2f}",
+        ]
+        for idea in sorted(report["ideas"], key=lambda idea: -idea["mean_gain_x8"])
+    ]
+    head = ["idea", "steps", *clips, "mean ×8", "mean ×2"]
+    ladders = report["shorter_ladders"]
+    shorter = "; ".join(
+        f"{name}: " + ", ".join(f"{clip} {gain:+.2f}" for clip, gain in ladders[name].items())
+        for name in ("x4", "x2")
+    )
+    return f"{report['method']}\n\n{table(head, rows)}\n\n{ladders['what']}: {shorter}."
+
+
 def generic(report: Report) -> str:
     """Any other report: its values by their path."""
     body = {key: value for key, value in report.items() if key not in ("machine", "benchmark")}
@@ -141,11 +163,17 @@ def footnote(report: Report) -> str:
         return "Machine: not recorded."
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     commits = sorted({c for clip in report.get("clips", {}).values() for c in clip["commits"]})
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']}; Python "
-        f"{machine['python']}, {versions}; commit {', '.join(commits or [machine['commit']])}; "
-        f"{machine['date']}."
-    )
+    parts = [
+        machine.get("gpu"),
+        machine.get("driver") and f"driver {machine['driver']}",
+        machine.get("cpu") and f"{machine['cpu']}, {machine['cores']} cores",
+        machine.get("load") and f"load {machine['load']}",
+        machine.get("python") and f"Python {machine['python']}",
+        versions,
+        f"commit {', '.join(commits or [machine['commit']])}",
+        machine["date"],
+    ]
+    return "; ".join(part for part in parts if part) + "."
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -160,6 +188,7 @@ def _kind(name: str) -> str:
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "clips": ("Real clips, preset", clips),
+    "ideas": ("Ideas for", ideas),
     "backprojection": ("Back-projection on the CPU", backprojection),
 }
 """Title and renderer by the part of the file's name before the first '-'."""

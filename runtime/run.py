@@ -157,7 +157,7 @@ def choose_ladder(
 
     A network that was trained for ×8 from S×1/8 makes ×4 from S×1/4: the motion it then sees is
     that of its own middle rung, and nothing is gained by starting coarser (+0.15 dB, mean of four
-    clips, benchmarks/results/training-ideas.json).
+    clips, benchmarks/results/ideas-training.json).
 
     Raises:
         ClipError: a single frame. SettingsError: the video is too small for the coarsest rung.

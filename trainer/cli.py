@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--batch", type=int, help="Crops per step.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="auto: bf16 on a GPU."
+)
 @click.option("--seed", type=int, help="Start of all random choices.")
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
 @click.option(

@@ -23,6 +23,7 @@ class TrainConfig:
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
+        precision: of the convolutions; `auto` is bf16 on a GPU and fp32 on a CPU.
         validate_every: steps between two validations.
         seed: every random choice follows from it.
     """
@@ -36,6 +37,7 @@ class TrainConfig:
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "both"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 100
     seed: int = 0
 

@@ -134,7 +134,8 @@ def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig) -> 
     base = cubic_t2(rect2(htr))
     target = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
     network = state.network
-    with torch.autocast(htr.device.type, torch.bfloat16, enabled=htr.device.type == "cuda"):
+    half = config.precision == "bf16" or (config.precision == "auto" and htr.is_cuda)
+    with torch.autocast(htr.device.type, torch.bfloat16, enabled=half):
         residual = network.residual(
             base.contiguous(memory_format=torch.channels_last_3d), same=True
         )

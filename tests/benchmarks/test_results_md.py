@@ -61,4 +61,4 @@ def test_clips_come_first_with_gain_cost_and_commits() -> None:
 def test_any_other_report_is_listed_by_its_paths() -> None:
     text = markdown({"kernels": {"a": {"b": 3, "c": [1]}, "machine": MACHINE}})
     assert "| a · b | 3 |" in text
-    assert "a CPU, 2 cores, load 1.5; Python 3.11, numpy 2.0; commit abc" in text
+    assert "a CPU, 2 cores; load 1.5; Python 3.11; numpy 2.0; commit abc" in text
