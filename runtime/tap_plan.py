@@ -21,6 +21,7 @@ from tsr.core.resize import cubic_taps
 
 UP_TAPS = 4
 AGAIN_TAPS = 7
+HALVE_TAPS = 8
 
 
 class AxisPlan(NamedTuple):
@@ -66,6 +67,14 @@ def axis_plan(n_low: int) -> AxisPlan:
     where = np.flatnonzero(inner)
     first, last = (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
     return AxisPlan(up_index, up_weight, again_index, again_weight, first, last)
+
+
+@functools.lru_cache(maxsize=256)
+def halving_weights(n_low: int) -> NDArray[np.float32]:
+    """(n_low, 8): weights of the samples 2i - 3 to 2i + 4 in sample i of an axis halved."""
+    down = cubic_taps(2 * n_low, n_low)
+    start = 2 * np.arange(n_low) - 3
+    return _banded(down.index, down.weight, start, HALVE_TAPS, 2 * n_low)[1]
 
 
 def _banded(
