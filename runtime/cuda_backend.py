@@ -53,13 +53,8 @@ class CudaBackend:
         self.name = f"{network.name} on {device.name}"
         self.tile = (tile[0] + tile[0] % 2, tile[1], -(-tile[2] // 4) * 4)
         self.kernels = CudaKernels(device)
-        self._seconds: dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = defaultdict(float)
         self._marks: list[tuple[str, Any, Any]] = []
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Device time by stage, of all that `store` has waited for."""
-        return self._seconds
 
     def load(self, volume: Volume) -> DeviceVolume:
         """Copy a host volume to the device."""
@@ -70,7 +65,7 @@ class CudaBackend:
 
     def store(self, array: DeviceVolume) -> Volume:
         """Copy a device volume to the host."""
-        volume = np.empty(array.shape, np.float32)
+        volume = self.device.host_array(array.shape)
         for channel, plane in enumerate(volume):
             self.device.download(array.address + 4 * channel * array.stride, plane)
         self._count()
@@ -182,5 +177,5 @@ class CudaBackend:
     def _count(self) -> None:
         """Add up the device time of all stages; to be called when the device is idle."""
         for stage, first, last in self._marks:
-            self._seconds[stage] += self.device.seconds_between(first, last)
+            self.seconds[stage] += self.device.seconds_between(first, last)
         self._marks.clear()

@@ -59,6 +59,10 @@ class Device(Protocol):
         """Fill a contiguous host array from device memory; waits until that is done."""
         ...
 
+    def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        """A host array that is fast to transfer; content unspecified."""
+        ...
+
     def copy(self, target: int, source: int, num_bytes: int) -> None:
         """Copy within the device."""
         ...
@@ -251,7 +255,7 @@ class CudaKernels:
     def store_rgb(self, volume: DeviceVolume, height: int, width: int) -> NDArray[np.uint8]:
         """The first rows and columns of (3, T, H', W') → (T, height, width, 3) bytes, rounded."""
         _, frames, rows, columns = volume.shape
-        rgb = np.empty((frames, height, width, 3), np.uint8)
+        rgb = self.device.host_array((frames, height, width, 3), np.uint8)
         made = self.device.allocate(rgb.nbytes)
         self.device.launch(
             "store_rgb",

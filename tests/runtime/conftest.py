@@ -48,6 +48,9 @@ class HostDevice:
         assert array.flags.c_contiguous
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
+    def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        return np.empty(shape, dtype)
+
     def copy(self, target: int, source: int, num_bytes: int) -> None:
         ctypes.memmove(target, source, num_bytes)
 
