@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 CODE   := core trainer export runtime evaluation pipeline tests benchmarks
 PACKAGES := core trainer export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base wheel clean
+.PHONY: setup links demo check format test test-wheel test-base wheel bench-clips clean
 
 setup: $(VENV)/.complete links
 
@@ -47,6 +47,11 @@ test: setup
 wheel: setup
 	rm -rf dist build
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+
+# On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
+bench-clips: setup
+	$(BIN)/python -m benchmarks.clips
+	$(BIN)/python -m benchmarks.results_md
 
 clean:
 	rm -rf build dist out .links .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -14,10 +14,11 @@ LIBRARIES = ("numpy", "numba", "onnxruntime", "av", "torch")
 
 
 def machine(libraries: Iterable[str] = LIBRARIES) -> dict[str, Any]:
-    """CPU, usable cores, versions of Python and `libraries` (where installed), commit, date."""
+    """CPU, cores, load, versions of Python and of those `libraries` installed, commit, date."""
     return {
         "cpu": cpu_model(),
         "cores": usable_cores(),
+        "load": load(),
         "python": platform.python_version(),
         "versions": {name: version for name in libraries if (version := _version(name))},
         "commit": commit(),
@@ -43,6 +44,11 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def load() -> float | None:
+    """Runnable processes over the last minute, ours included: above `cores`, times are inflated."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def commit() -> str:

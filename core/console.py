@@ -34,6 +34,7 @@ class Command(click.Command):
 
 
 def _fail(line: str) -> NoReturn:
+    Progress.end_line()
     click.echo(" ".join(line.split()), err=True)
     raise click.exceptions.Exit(1)
 
@@ -60,6 +61,9 @@ class Progress:
         quiet: print nothing.
     """
 
+    _unfinished = False
+    """Whether the terminal's cursor stands behind a line of progress, whoever showed it."""
+
     def __init__(self, what: str, *, every_seconds: float = 10.0, quiet: bool = False) -> None:
         self.what = what
         self.quiet = quiet
@@ -84,14 +88,21 @@ class Progress:
         if self.terminal:
             click.echo("\r" + line.ljust(self._width), err=True, nl=False)
             self._width = len(line)
+            Progress._unfinished = True
         else:
             click.echo(line, err=True)
 
     def done(self, text: str) -> None:
         """Show the last line of the stage and end it."""
         self.show(text, force=True)
-        if self.terminal and not self.quiet:
+        self.end_line()
+
+    @staticmethod
+    def end_line() -> None:
+        """Leave the line that is being rewritten, so that what follows has its own."""
+        if Progress._unfinished:
             click.echo(err=True)
+        Progress._unfinished = False
 
 
 def duration(seconds: float) -> str:

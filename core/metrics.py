@@ -25,6 +25,9 @@ SSIM_C2 = 0.03**2
 _BLOCK = 32
 """Outputs made by one matrix product: wide enough for BLAS, narrow enough to waste little on the
 zeros of the band."""
+_STRIP = 128
+"""Length of the other side of a product. Beyond 2^18 multiplications OpenBLAS starts threads, whose
+waiting costs more than so small a product, by far so on a busy machine."""
 
 Array = NDArray[Any]
 
@@ -126,15 +129,21 @@ def _ssim_channel(a: Array, b: Array) -> float:
 def _blur(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gaussian window over the last two axes of (N, H, W): (N, H-10, W-10), 'valid' only."""
     num_maps, height, width = maps.shape
-    rows, columns = height - SSIM_WINDOW + 1, width - SSIM_WINDOW + 1
+    columns = width - SSIM_WINDOW + 1
     across = np.empty((num_maps, height, columns), np.float32)
     for start in range(0, columns, _BLOCK):
         band = _band(min(_BLOCK, columns - start))  # (block + 10, block)
-        across[:, :, start : start + band.shape[1]] = maps[:, :, start : start + len(band)] @ band
-    blurred = np.empty((num_maps, rows, columns), np.float32)
-    for start in range(0, rows, _BLOCK):
-        band = _band(min(_BLOCK, rows - start))
-        blurred[:, start : start + band.shape[1]] = band.T @ across[:, start : start + len(band)]
+        source = maps[:, :, start : start + len(band)]
+        for top in range(0, height, _STRIP):
+            rows = slice(top, top + _STRIP)
+            across[:, rows, start : start + band.shape[1]] = source[:, rows] @ band
+    blurred = np.empty((num_maps, height - SSIM_WINDOW + 1, columns), np.float32)
+    for start in range(0, blurred.shape[1], _BLOCK):
+        band = _band(min(_BLOCK, blurred.shape[1] - start))
+        source = across[:, start : start + len(band)]
+        for left in range(0, columns, _STRIP):
+            part = slice(left, left + _STRIP)
+            blurred[:, start : start + band.shape[1], part] = band.T @ source[..., part]
     return blurred
 
 

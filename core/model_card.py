@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
 
-from tsr.core.errors import ModelError
+from tsr.core.errors import ModelError, SettingsError
 from tsr.core.ladder import ScaleLadder
 
 METADATA_KEY = "tsr"
@@ -16,6 +16,9 @@ METADATA_KEY = "tsr"
 
 SCHEMA = 1
 """Raised whenever a reader of the old card would misread the new one."""
+
+MAX_CHANNELS = 1024
+"""Widest network on offer, eight times the paper's; a card that claims more is damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +84,17 @@ class ModelCard:
                 )
             ladder = ScaleLadder(Fraction(plain["ladder"]["start"]), int(plain["ladder"]["factor"]))
             video = VideoStamp(**{**plain["video"], "fps": Fraction(plain["video"]["fps"])})
+            if not 1 <= plain["channels"] <= MAX_CHANNELS:
+                raise ValueError(f"{plain['channels']} channels")
             return cls(**{**plain, "ladder": ladder, "video": video})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            ZeroDivisionError,
+            AttributeError,
+            SettingsError,
+        ) as error:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
 
 

@@ -13,13 +13,21 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
     """Refuse, before any work is done, an output that could not be written at the end.
 
     Raises:
-        OutputError: the output is one of the inputs, exists already without `overwrite`, or its
-            folder is missing or not writable.
+        OutputError: the output is one of the inputs, exists already without `overwrite`, is a
+            folder that holds more than images, or its own folder is missing or not writable.
     """
     if any(path.resolve() == given.resolve() for given in inputs):
         raise OutputError(f"output {path} is the input itself; choose another name with -o")
-    if path.exists() and not overwrite:
+    try:
+        exists = path.exists()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot write {path}: {reason[0].lower()}{reason[1:]}") from error
+    if exists and not overwrite:
         raise OutputError(f"output {path} exists already; pass --overwrite or choose another name")
+    if path.suffix and path.is_dir():
+        raise OutputError(f"output {path} is a folder; choose another name with -o")
+    _check_replaceable(path)
     parent = path.absolute().parent
     if not parent.is_dir():
         raise OutputError(f"folder {parent} does not exist; create it or choose another output")
@@ -41,7 +49,10 @@ def completed(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.is_dir() and temporary.is_dir():
+            _check_replaceable(path)
             shutil.rmtree(path)
+        elif path.is_file() and temporary.is_dir():
+            path.unlink()
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -50,3 +61,15 @@ def completed(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to delete a folder with anything but images in it: the name may be a slip."""
+    others = (
+        [file.name for file in path.iterdir() if file.suffix != ".png"] if path.is_dir() else []
+    )
+    if others:
+        raise OutputError(
+            f"folder {path} holds more than images ({min(others)}) and is not replaced; "
+            "choose another output"
+        )

@@ -1,8 +1,10 @@
 """The demo: a workshop yard in which everything moves too fast for the camera.
 
 At full speed the wheel turns 0.75 spoke periods clockwise per input frame (×8), so the slow camera
-sees a blurred wheel turning 0.25 periods the other way. Before and after it turns slowly: those
-frames show the video's own network what turning spokes look like (the paper's fan, section 4).
+sees a blurred wheel turning 0.25 periods the other way. Before and after it turns about half as
+fast, which the slow camera still sees rightly: at half the frame rate those frames look as the full
+speed does at the whole, so the video itself holds the examples that undo its aliasing (the paper's
+recurrence across temporal scales, section 3.1).
 Beside it a flag waves (non-rigid) and crates ride past (translation), before a brick wall that
 stands still.
 """
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsr.evaluation.picture import View
 from tsr.evaluation.scenes import Profile, SpokedDisc
 from tsr.evaluation.shapes import (
     Field,
@@ -28,8 +31,12 @@ DEMO_HEIGHT, DEMO_WIDTH = 272, 480
 DEMO_INPUT_FRAMES = 32
 DEMO_FACTOR = 8
 
-SLOW, FAST = 0.12, 0.75
-"""Spoke periods per input frame; above 0.5 the wheel seems to turn backwards."""
+SLOW, HALF, FAST = 0.30, 0.42, 0.75
+"""Spoke periods per input frame at the ends, before and after full speed, and at full speed; above
+0.5 the wheel seems to turn backwards."""
+
+FULL_SPEED = (0.48, 0.72)
+"""Part of the clip during which the wheel turns at `FAST`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +60,14 @@ class DemoScene:
 
 
 def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
-    """The demo scene whose wheel starts slowly, runs at full speed and slows down again.
+    """The demo scene whose wheel starts at half speed, runs at full speed and slows down again.
 
     Args:
         num_frames: truth frames of the clip; the wheel's speed is laid out over them.
     """
-    shares = (0.0, 0.12, 0.42, 0.72, 0.94)
-    speeds = (SLOW, SLOW, FAST, FAST, SLOW)
+    before, after = FULL_SPEED[0] - 0.1, FULL_SPEED[1] + 0.1
+    shares = (0.0, before, *FULL_SPEED, after, 1.0)
+    speeds = (SLOW, HALF, FAST, FAST, HALF, SLOW)
     speed = Profile(
         tuple(share * num_frames for share in shares),
         tuple(value / DEMO_FACTOR for value in speeds),
@@ -76,6 +84,25 @@ def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
             hub=(0.80, 0.27, 0.18),
         )
     )
+
+
+def demo_view(num_frames: int, height: int, width: int) -> tuple[slice, View]:
+    """What `picture.comparison_picture` shows of the demo: the wheel at full speed.
+
+    Returns:
+        The input frames to cut out of the clip, and the view, whose output frames count from the
+        first of those; it shows three instants within one input frame.
+    """
+    first = round((FULL_SPEED[0] + 0.05) * num_frames / DEMO_FACTOR)
+    view = View(
+        top=round(0.04 * height),
+        left=round(0.16 * height),
+        height=round(0.86 * height),
+        width=min(round(0.88 * height), width - round(0.16 * height)),
+        frames=tuple(2 * DEMO_FACTOR + instant for instant in (0, 3, 6)),
+        slice_row=round(0.203 * height),
+    )
+    return slice(first, first + 5), view
 
 
 @functools.lru_cache(maxsize=2)

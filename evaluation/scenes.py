@@ -7,11 +7,14 @@ exactly, in pixels and in motion. Times are counted in truth frames; frame n is 
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core.console import Progress
 from tsr.core.errors import SettingsError
 from tsr.core.volume import Volume
 from tsr.evaluation.shapes import Colour, Field, Frame, coverage, grid, layered_noise, paint
@@ -33,6 +36,47 @@ def render(scene: Scene, num_frames: int, height: int, width: int) -> Iterator[F
 def render_volume(scene: Scene, num_frames: int, height: int, width: int) -> Volume:
     """The truth at once: (3, T, H, W) float32 in [0, 1]."""
     return np.stack(list(render(scene, num_frames, height, width)), axis=1)
+
+
+def write_scene(
+    scene: Scene,
+    path: Path,
+    *,
+    num_frames: int,
+    height: int,
+    width: int,
+    fps: Fraction = Fraction(240),
+    encoder: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Store the truth as a video or a folder of images, rendered frame by frame.
+
+    Args:
+        path: its suffix chooses the container, as everywhere; no suffix is a folder of PNG images.
+        encoder: a name of `clip_io.ENCODERS`, such as "ffv1" for a lossless .mkv.
+        progress: where to tell how far the work is.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    from tsr.core.clip_io import ClipInfo, ClipWriter, Colour, FrameTimes, choose_encoding
+
+    info = ClipInfo(
+        path=path,
+        height=height,
+        width=width,
+        times=FrameTimes.constant(fps, num_frames),
+        colour=Colour(),
+        pixel_format="gbrp",
+        bit_depth=8,
+        chroma="rgb",
+    )
+    encoding = choose_encoding(path, info, encoder=encoder)
+    with ClipWriter(path, info, times=info.times, encoding=encoding) as writer:
+        for number, frame in enumerate(render(scene, num_frames, height, width), start=1):
+            writer.write(frame)
+            if progress:
+                progress.show(f"frame {number} of {num_frames}")
 
 
 @dataclass(frozen=True)

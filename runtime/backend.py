@@ -48,5 +48,8 @@ class Backend(Protocol[Array]):
         ...
 
     def climb(self, low: Array, known: Array) -> Array:
-        """Space-time back-projection of `low` (C, T·k, h, w) against `known` (C, T, 2h, 2w)."""
+        """Space-time back-projection of `low` (C, T·k, h, w) against `known` (C, T, 2h, 2w).
+
+        The result stays valid until the next climb to the same shape.
+        """
         ...

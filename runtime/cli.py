@@ -12,7 +12,9 @@ from tsr.core.console import InPath, Progress, command, duration
 @command()
 @click.argument("model", type=InPath)
 @click.argument("clip", type=InPath)
-@click.option("-o", "--output", type=InPath, help="Video, or folder of PNG. [default: CLIP_x8.mp4]")
+@click.option(
+    "-o", "--output", type=InPath, help="Video, or folder of PNG. [default: CLIP_xFACTOR.mp4]"
+)
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), help="[default: the model's]")
 @click.option(
     "--start-scale",
@@ -62,7 +64,7 @@ def main(
     result = run(
         model,
         clip,
-        output or clip.with_name(f"{clip.stem}_x{factor or 8}.mp4"),
+        output,
         factor=int(factor) if factor else None,
         start=Fraction(start_scale) if start_scale else None,
         slow_motion=slow_motion,

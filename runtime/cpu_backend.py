@@ -35,6 +35,7 @@ class CpuBackend:
     def __init__(self, network: OnnxNetwork, tile: tuple[int, int, int] = TILE) -> None:
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
+        self._climbed: dict[tuple[int, ...], Volume] = {}
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -64,9 +65,15 @@ class CpuBackend:
         return np.concatenate(arrays, axis=1)
 
     def climb(self, low: Volume, known: Volume) -> Volume:
-        """Space-time back-projection."""
+        """Space-time back-projection. The next climb to the same shape overwrites the result:
+        fresh memory would cost ten times the arithmetic (benchmarks/backprojection.py)."""
+        shape = (*low.shape[:2], *known.shape[2:])
+        if shape not in self._climbed:
+            for other in [kept for kept in self._climbed if kept[2:] == shape[2:]]:
+                del self._climbed[other]  # a segment of another length
+            self._climbed[shape] = np.empty(shape, np.float32)
         with self._timed("back-projection"):
-            return cpu_kernels.backproject(low, known)
+            return cpu_kernels.backproject(low, known, out=self._climbed[shape])
 
     def network_pass(self, given: Volume, span: Span, made: Span, num_given: int) -> Volume:
         """Cubic interpolation, network and temporal back-projection, tile by tile."""

@@ -14,11 +14,11 @@ import numpy as np
 from numba.core import config
 
 from tsr.core.errors import SettingsError
-from tsr.core.resize import ResampleTaps, cubic_taps
+from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import spans
 from tsr.core.volume import Volume, check_volume
 from tsr.runtime import cpu_loops
-from tsr.runtime.tap_plan import axis_plan
+from tsr.runtime.tap_plan import axis_plan, halving_plan
 
 BAND_ROWS = 32
 """Low-resolution rows per unit of a climb: at 720p its scratch is 0.3 MB."""
@@ -29,7 +29,7 @@ CHUNK_PIXELS = 4096
 TASKS_PER_THREAD = 4
 """Pieces of work per thread, so that a core slowed by others does not hold up the rest."""
 
-MIN_TASK_VOXELS = 1 << 16
+MIN_TASK_VOXELS = 1 << 18
 """Voxels below which handing work to another thread costs more than it saves."""
 
 
@@ -126,13 +126,11 @@ def halve_hw(volume: Volume) -> Volume:
     channels, frames, height, width = volume.shape
     if height % 2 or width % 2:
         raise SettingsError(f"a video of {width}×{height} cannot be halved; pad it to even sides")
-    rows, columns = cubic_taps(height, height // 2), cubic_taps(width, width // 2)
+    rows, columns = halving_plan(height // 2), halving_plan(width // 2)
     out = _output(None, (channels, frames, height // 2, width // 2))
 
     def work(c: int, first: int, last: int) -> None:
-        cpu_loops.halve(
-            volume[c], out[c], rows.index, rows.weight, columns.index, columns.weight, first, last
-        )
+        cpu_loops.halve(volume[c], out[c], rows, columns, first, last)
 
     _share_out(work, channels, frames * (height // 2), volume.size)
     return out
@@ -150,14 +148,21 @@ def _share_out(
     threads = thread_count()
     tasks = min(TASKS_PER_THREAD * threads, voxels // MIN_TASK_VOXELS)
     size = -(-units // max(1, -(-tasks // channels)))
-    jobs = [(c, *span) for c in range(channels) for span in spans(units, size)]
-    if threads == 1 or tasks <= 1:
+    jobs = iter([(c, *span) for c in range(channels) for span in spans(units, size)])
+
+    def drain() -> None:
         for job in jobs:
             work(*job)
+
+    helpers = min(threads, tasks) - 1
+    if helpers < 1:
+        drain()
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda job: work(*job), jobs):
-            pass  # the loop raises what a thread raised
+    with ThreadPoolExecutor(helpers) as pool:
+        helping = [pool.submit(drain) for _ in range(helpers)]
+        drain()  # the caller works too: on a busy machine helpers may start late
+    for helper in helping:
+        helper.result()
 
 
 def _readable(volume: Volume, name: str) -> Volume:

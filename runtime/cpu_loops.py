@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from tsr.runtime.tap_plan import AxisPlan
+from tsr.runtime.tap_plan import AxisPlan, HalvingPlan
 
 REACH_UP = 2
 """Low-resolution rows beyond a band that enlarging the band reads."""
@@ -20,11 +20,15 @@ REACH_UP = 2
 REACH_AGAIN = 5
 """Rows beyond a band that D U of those rows reads: 2 + 3."""
 
-_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (1, 2, 3)}
-_filled = {n: types.Array(types.float32, n, "C") for n in (1, 2, 3)}
+_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (2, 3)}
+_filled = {n: types.Array(types.float32, n, "C") for n in (2, 3)}
 _index_table = types.Array(types.int32, 2, "C")
+_given_index = types.Array(types.int32, 2, "C", readonly=True)
 _plan = types.NamedTuple(  # type: ignore[no-untyped-call]
     (_index_table, _filled[2], _index_table, _filled[2], types.intp, types.intp), AxisPlan
+)
+_halving = types.NamedTuple(  # type: ignore[no-untyped-call]
+    (_index_table, _filled[2], types.intp, types.intp), HalvingPlan
 )
 
 
@@ -220,7 +224,7 @@ def shift_groups(guess, ltr, clip, chunk, first, last):  # type: ignore[no-untyp
                 _subtract(result, error, result)
 
 
-@_compiled(_given[2], _filled[2], _index_table, _filled[2], *(types.intp,) * 3)
+@_compiled(_given[2], _filled[2], _given_index, _given[2], *(types.intp,) * 3)
 def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[no-untyped-def]
     """Resample in time; a unit is `chunk` pixels of one output frame.
 
@@ -245,26 +249,41 @@ def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[
                 _add_scaled(result, taken, share)
 
 
-@_compiled(
-    _given[3], _filled[3], _index_table, _filled[2], _index_table, _filled[2], *(types.intp,) * 2
-)
-def halve(source, out, row_index, row_weight, column_index, column_weight, first, last):  # type: ignore[no-untyped-def]
-    """Resample rows, then columns, by tables; a unit is one output row.
+@numba.njit
+def _halve_row(line, plan, result):  # type: ignore[no-untyped-def]
+    first, last = plan.inner_first, plan.inner_last
+    if last > first:
+        w = plan.tap_weight[first]
+        w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+        s, r = line[2 * first - 3 :], result[first:last]
+        for x in range(r.size):
+            at = 2 * x
+            half = w0 * s[at] + w1 * s[at + 1] + w2 * s[at + 2] + w3 * s[at + 3]
+            r[x] = half + w4 * s[at + 4] + w5 * s[at + 5] + w6 * s[at + 6] + w7 * s[at + 7]
+    for x in range(first):
+        result[x] = _weighted(line, plan.tap_index, plan.tap_weight, x)
+    for x in range(last, result.size):
+        result[x] = _weighted(line, plan.tap_index, plan.tap_weight, x)
+
+
+@_compiled(_given[3], _filled[3], _halving, _halving, *(types.intp,) * 2)
+def halve(source, out, rows, columns, first, last):  # type: ignore[no-untyped-def]
+    """Halve rows, then columns; a unit is one output row.
 
     Args:
-        source: (T, H, W).
-        out: (T, H/2, W/2), filled.
+        source: (T, 2h, 2w).
+        out: (T, h, w), filled.
+        rows: plan of the h axis.
+        columns: plan of the w axis.
     """
     height = out.shape[1]
     line = np.empty(source.shape[2], np.float32)
     for unit in range(first, last):
         frame, row = unit // height, unit % height
-        for tap in range(row_index.shape[1]):
-            share, taken = row_weight[row, tap], source[frame, row_index[row, tap]]
+        for tap in range(rows.tap_index.shape[1]):
+            share, taken = rows.tap_weight[row, tap], source[frame, rows.tap_index[row, tap]]
             if tap == 0:
                 _scale(line, taken, share)
             else:
                 _add_scaled(line, taken, share)
-        result = out[frame, row]
-        for x in range(result.size):
-            result[x] = _weighted(line, column_index, column_weight, x)
+        _halve_row(line, columns, out[frame, row])

@@ -47,6 +47,11 @@ class OnnxNetwork:
                 f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
                 "Make it again with tsr-export"
             )
+        shape = self._session.get_inputs()[0].shape
+        if shape[:2] != [1, 3] or any(isinstance(axis, int) for axis in shape[2:]):
+            raise ModelError(
+                f"{path} takes windows of a fixed size only, {shape}; make it again with tsr-export"
+            )
 
     def __call__(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""

@@ -55,7 +55,7 @@ class RunResult:
 def run(
     model: Path,
     clip: Path,
-    output: Path,
+    output: Path | None = None,
     *,
     factor: int | None = None,
     start: Fraction | None = None,
@@ -72,6 +72,7 @@ def run(
 
     Args:
         model: an .onnx file from `tsr-export`.
+        output: the file or folder; beside the clip and named after the factor if None.
         factor, start: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
         encoder, quality: see `choose_encoding`.
@@ -84,10 +85,14 @@ def run(
         TsrError: the model, the video or the output do not allow it.
     """
     started = time.perf_counter()
-    check_output(output, inputs=(clip, model), overwrite=overwrite)
+    if output is not None:
+        check_output(output, inputs=(clip, model), overwrite=overwrite)
     backend, card = open_backend(model, device, tile)
     info = probe(clip)
     ladder = choose_ladder(card, info, factor, start)
+    if output is None:
+        output = default_output(clip, ladder.factor)
+        check_output(output, overwrite=overwrite)
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     stages = backend.seconds
@@ -116,6 +121,12 @@ def run(
     )
 
 
+def default_output(clip: Path, factor: int) -> Path:
+    """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
+    clip = clip if clip.name.strip(".") else clip.resolve()
+    return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
+
+
 def super_resolve(
     frames: Iterator[NDArray[np.float32]],
     info: ClipInfo,
@@ -141,14 +152,20 @@ def super_resolve(
 def choose_ladder(
     card: ModelCard, info: ClipInfo, factor: int | None, start: Fraction | None
 ) -> ScaleLadder:
-    """The ladder asked for, else the model's own.
+    """The ladder asked for, else the model's own; for a smaller factor its last rungs.
+
+    A network that was trained for ×8 from S×1/8 makes ×4 from S×1/4: the motion it then sees is
+    that of its own middle rung, and nothing is gained by starting coarser (+0.15 dB, mean of four
+    clips, benchmarks/results/ideas-training.json).
 
     Raises:
         ClipError: a single frame. SettingsError: the video is too small for the coarsest rung.
     """
     if info.num_frames < 2:
         raise ClipError(f"{info.path} has 1 frame; there is nothing between frames to find")
-    ladder = ScaleLadder(start or card.ladder.start, factor or card.ladder.factor)
+    factor = factor or card.ladder.factor
+    start = start or min(card.ladder.start * max(1, card.ladder.factor // factor), Fraction(1))
+    ladder = ScaleLadder(start, factor)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
         raise SettingsError(

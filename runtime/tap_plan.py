@@ -1,4 +1,4 @@
-"""Tap tables of a climb, derived from `core.resize.cubic_taps`: ×2 up, and up followed by down.
+"""Tap tables of the ×2 rungs, derived from `core.resize.cubic_taps`: up, down, up followed by down.
 
 Back-projection is linear until it clips, and most of it cancels. With U the ×2 enlargement, D the
 halving, R the mean over a group of k frames and d = low - R(low), the four steps of
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tsr.core.resize import cubic_taps
 
+HALVING_TAPS = 8
 UP_TAPS = 4
 AGAIN_TAPS = 7
 HALVE_TAPS = 8
@@ -64,9 +65,32 @@ def axis_plan(n_low: int) -> AxisPlan:
         & _like_the_middle(up_index[1::2], up_weight[1::2], up_start[1::2])
         & _like_the_middle(again_index, again_weight, again_start)
     )
+    return AxisPlan(up_index, up_weight, again_index, again_weight, *_bounds(inner))
+
+
+class HalvingPlan(NamedTuple):
+    """How one axis of 2n samples is halved; the inner samples share their weights."""
+
+    tap_index: NDArray[np.int32]
+    """(n, 8) positions in the axis of 2n samples."""
+    tap_weight: NDArray[np.float32]
+    """(n, 8)"""
+    inner_first: int
+    inner_last: int
+
+
+@functools.lru_cache(maxsize=256)
+def halving_plan(n_out: int) -> HalvingPlan:
+    """Plan the antialiased halving of one axis to `n_out` samples."""
+    taps = cubic_taps(2 * n_out, n_out)
+    start = 2 * np.arange(n_out) - 3
+    index, weight = _banded(taps.index, taps.weight, start, HALVING_TAPS, 2 * n_out)
+    return HalvingPlan(index, weight, *_bounds(_like_the_middle(index, weight, start)))
+
+
+def _bounds(inner: NDArray[np.bool_]) -> tuple[int, int]:
     where = np.flatnonzero(inner)
-    first, last = (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
-    return AxisPlan(up_index, up_weight, again_index, again_weight, first, last)
+    return (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
 
 
 @functools.lru_cache(maxsize=256)

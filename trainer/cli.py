@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     type=click.Choice(["within", "across", "both"]),
     help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
 )
+@click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--batch", type=int, help="Crops per step.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="auto: bf16 on a GPU."
+)
 @click.option("--seed", type=int, help="Start of all random choices.")
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
 @click.option(
@@ -107,9 +111,12 @@ def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
 
 def _line(report: "TrainReport", steps: int) -> str:
     left = "" if report.remaining is None else f", {duration(report.remaining)} left"
+    validated = f"cubic {report.cubic:.2f} dB"
+    if report.psnr is not None:
+        validated = f"validation {report.psnr:.2f} dB (best {report.best:.2f}, {validated})"
     return (
-        f"step {report.step}/{steps}, loss {report.loss:.2e}, validation {report.psnr:.2f} dB "
-        f"(best {report.best:.2f}, cubic {report.cubic:.2f}), {report.rate:.2g} steps/s{left}"
+        f"step {report.step}/{steps}, loss {report.loss:.2e}, {validated}, "
+        f"{report.rate:.2g} steps/s{left}"
     )
 
 

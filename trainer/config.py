@@ -19,11 +19,11 @@ class TrainConfig:
         max_minutes: end earlier, the learning rate falling with the time instead of the steps.
         batch: crops per step (release: 10).
         crop: (frames, rows, columns) of an HTR crop (paper: 16, 36, 36; release: 16, 16, 16).
+        optimiser: `adam` is the paper's; `muon` gains as much as three times the steps.
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
-        average: decay of the running mean of the weights that is kept as the model; 0 keeps the
-            last weights.
+        precision: of the convolutions; `auto` is bf16 on a GPU and fp32 on a CPU.
         validate_every: steps between two validations.
         seed: every random choice follows from it.
     """
@@ -33,10 +33,11 @@ class TrainConfig:
     max_minutes: float | None = None
     batch: int = 8
     crop: tuple[int, int, int] = (16, 16, 16)
+    optimiser: Literal["adam", "muon"] = "muon"
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "both"
-    average: float = 0.99
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 100
     seed: int = 0
 
@@ -53,6 +54,8 @@ class TrainConfig:
                 raise SettingsError(f"{name} is {value}; expected {low} to {high}")
         if self.max_minutes is not None and not 0 < self.max_minutes < 1e5:
             raise SettingsError(f"max-minutes is {self.max_minutes}; expected more than 0")
+        if not 0 < self.learning_rate < float("inf"):
+            raise SettingsError(f"learning-rate is {self.learning_rate}; expected more than 0")
         if self.crop[0] % 2 or min(self.crop) < 8:
             raise SettingsError(f"crop is {self.crop}; expected an even number of frames, all ≥ 8")
 
@@ -68,15 +71,15 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(channels=64, steps=900, batch=8),
+    "fast": TrainConfig(channels=64, steps=800, batch=8),
     "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=200),
     "paper": TrainConfig(
         channels=128,
         steps=50_000,
         batch=10,
+        optimiser="adam",
         policy="adaptive",
         learning_rate=1e-4,
-        average=0.0,
         validate_every=500,
     ),
 }

@@ -73,7 +73,7 @@ class CropSampler:
     def _augment(self, base: Tensor, steps: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Mirror in space and time and rotate by 90°, by changing where and how a crop is read."""
         if self.crop[1] == self.crop[2]:
-            turned = steps[:, [0, 2, 1]]
+            turned = torch.stack([steps[:, 0], steps[:, 2], steps[:, 1]], 1)
             steps = torch.where((u[3] < ROTATE)[:, None], turned, steps)
         for role, chance in ((0, FLIP_TIME), (1, FLIP_SPACE), (2, FLIP_SPACE)):
             flipped = u[role] < chance

@@ -14,8 +14,9 @@ from tsr.core.errors import SettingsError
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
+from tsr.trainer.cuda_graph import GraphedStep
 from tsr.trainer.examples import internal_sources
-from tsr.trainer.network import TsrNetwork
+from tsr.trainer.optimiser import set_rate
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
 from tsr.trainer.torch_ops import cubic_t2, rect2
@@ -26,20 +27,25 @@ EDGE_FRAMES = 2
 sees less there than it will inside a video."""
 
 
+REPORT_SECONDS = 5.0
+"""Time between two reports when no validation falls due."""
+
+
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training run reports at each validation.
+    """How a training run is going.
 
     Args:
-        step: steps done. loss: mean training loss since the last report.
-        psnr: validation PSNR in dB. best: the best so far. cubic: that of cubic interpolation.
-        rate: steps per second. remaining: seconds left, None when the policy decides.
+        step: steps done. loss: mean training loss since the last validation.
+        psnr: last validation PSNR in dB, None before the first. best: the best so far.
+        cubic: that of cubic interpolation. rate: steps per second.
+        remaining: seconds left, None when the policy decides.
     """
 
     step: int
     loss: float
-    psnr: float
-    best: float
+    psnr: float | None
+    best: float | None
     cubic: float
     rate: float
     remaining: float | None
@@ -59,93 +65,108 @@ def train_on_volume(
     Args:
         video: (3, T, h, w) float32 in [0, 1], the video at the coarsest rung.
         state: a fresh or a resumed run; `state.best` is the result.
-        report: called at each validation.
+        report: called at each validation and every few seconds.
         checkpoint: called after each validation, to save the state.
         stop: asked after each step.
     """
     device = next(state.network.parameters()).device
-    sampler = CropSampler(
-        internal_sources(video, config.crop, config.examples), config.crop, device
-    )
+    sources = internal_sources(video, config.crop, config.examples)
+    sampler = CropSampler(sources, config.crop, device)
     validation = Validation(video, device)
     policy = learning_rate_policy(config)
+    take_step = step_function(state, sampler, config)
 
     losses: list[Tensor] = []
-    started, seconds_before = time.monotonic(), state.seconds
-    validated = time.monotonic(), state.step
-    while True:
-        errors = [(step, 10 ** (-psnr / 10)) for step, _, psnr in state.history]
-        rate = policy.rate(progress(config, state), errors)
-        if rate == 0 or progress(config, state) >= 1:
+    started, before = time.monotonic(), (state.step, state.seconds)
+    reported = started
+    while progress(config, state) < 1:
+        rate = policy.rate(progress(config, state), state.errors)
+        if rate == 0:
             break
-        losses.append(train_step(state, sampler, config, rate))
-        state.seconds = seconds_before + time.monotonic() - started
+        losses.append(take_step(rate))
+        state.step += 1
+        now = time.monotonic()
+        state.seconds = before[1] + now - started
         interrupted = stop()
-        done = progress(config, state) >= 1
-        if state.step % config.validate_every == 0 or done:
-            psnr = validate(state, validation, config)
-            loss = float(torch.stack(losses).mean())
-            if not loss < float("inf"):
-                raise SettingsError(
-                    f"training diverged at step {state.step}; lower --learning-rate "
-                    f"(it was {config.learning_rate:g})"
-                )
-            state.history.append((state.step, loss, psnr))
-            now = time.monotonic()
-            speed = (state.step - validated[1]) / max(now - validated[0], 1e-9)
-            validated, losses = (now, state.step), []
-            left = remaining_seconds(config, state, speed)
-            report(
-                TrainReport(
-                    state.step, loss, psnr, state.best_psnr, validation.cubic_psnr, speed, left
-                )
-            )
-            checkpoint()
+        due = state.step % config.validate_every == 0 or progress(config, state) >= 1
+        if due or now - reported >= REPORT_SECONDS:
+            loss = mean_loss(losses, state.step, config)
+            if due:  # also when interrupted: the run that goes on starts behind this step
+                state.history.append((state.step, loss, validate(state, validation)))
+                losses.clear()
+                checkpoint()
+            reported = time.monotonic()
+            speed = (state.step - before[0]) / max(reported - started, 1e-9)
+            report(describe(state, config, validation, loss, speed))
         if interrupted:
             checkpoint()
             break
     return validation
 
 
-def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig, rate: float) -> Tensor:
-    """One step: crops, their LTR side, the residual's squared error, Adam. Returns the loss."""
+def describe(
+    state: TrainState, config: TrainConfig, validation: Validation, loss: float, speed: float
+) -> TrainReport:
+    """The report of this moment."""
+    last = state.history[-1][2] if state.history else None
+    best = state.best_psnr if state.history else None
+    left = remaining_seconds(config, state, speed)
+    return TrainReport(state.step, loss, last, best, validation.cubic_psnr, speed, left)
+
+
+def step_function(
+    state: TrainState, sampler: CropSampler, config: TrainConfig
+) -> Callable[[float], Tensor]:
+    """What takes one step at a given learning rate and returns its loss."""
+
+    def eager(rate: float) -> Tensor:
+        set_rate(state.optimisers, rate)
+        return train_step(state, sampler, config)
+
+    if state.generator.device.type == "cuda":
+        return GraphedStep(eager, lambda: train_step(state, sampler, config), state)
+    return eager
+
+
+def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig) -> Tensor:
+    """One step: crops, their LTR side, the residual's squared error, a move. Returns the loss."""
     htr = sampler.draw(config.batch, state.generator)  # (B, 3, T, H, W)
     base = cubic_t2(rect2(htr))
     target = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
     network = state.network
-    with torch.autocast(htr.device.type, torch.bfloat16, enabled=htr.device.type == "cuda"):
+    half = config.precision == "bf16" or (config.precision == "auto" and htr.is_cuda)
+    with torch.autocast(htr.device.type, torch.bfloat16, enabled=half):
         residual = network.residual(
             base.contiguous(memory_format=torch.channels_last_3d), same=True
         )
     loss = (residual.float()[:, :, EDGE_FRAMES:-EDGE_FRAMES] - target).square().mean()
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    state.optimiser.zero_grad(set_to_none=True)
+    network.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    state.optimiser.step()
-    state.step += 1
-    update_average(state, config.average)
+    for optimiser in state.optimisers:
+        optimiser.step()
     return loss.detach()
 
 
-def update_average(state: TrainState, decay: float) -> None:
-    """Move the running mean of the weights; early steps count more, so the start is forgotten."""
-    decay = min(decay, (1 + state.step) / (10 + state.step))
-    weights = state.network.state_dict()
-    names = list(state.average)
-    torch._foreach_lerp_(  # one launch for all tensors
-        [state.average[name] for name in names], [weights[name] for name in names], 1 - decay
-    )
+def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
+    """Mean of the losses.
+
+    Raises:
+        SettingsError: the training diverged.
+    """
+    loss = float(torch.stack(losses).mean())
+    if not loss < float("inf"):
+        raise SettingsError(
+            f"training diverged before step {step}; lower --learning-rate "
+            f"(it was {config.learning_rate:g})"
+        )
+    return loss
 
 
-def validate(state: TrainState, validation: Validation, config: TrainConfig) -> float:
-    """Validate the weights that would be kept, and keep them if they are the best so far."""
-    candidate = TsrNetwork(config.channels)
-    candidate.load_state_dict(state.average if config.average else state.network.state_dict())
-    candidate.place(validation.truth.device)
-    psnr = validation.psnr(candidate)
+def validate(state: TrainState, validation: Validation) -> float:
+    """Validate the weights, and keep them if they are the best so far."""
+    psnr = validation.psnr(state.network)
     if psnr > state.best_psnr:
-        state.best = copied(candidate.state_dict())
+        state.best = copied(state.network.state_dict())
     return psnr
 
 

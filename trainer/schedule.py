@@ -59,16 +59,19 @@ class Adaptive:
     ) -> None:
         self.start, self.stop, self.divisor = start, stop, divisor
         self.window, self.certainty = window, certainty
+        self._rate, self._since, self._seen = start, 0, 0
 
     def rate(self, progress: float, errors: Sequence[tuple[int, float]]) -> float:
-        """See `LearningRate`; replays the errors, so that a resumed run decides the same."""
+        """See `LearningRate`; errors not seen yet are gone through one by one, so that a resumed
+        run decides as an unbroken one does."""
         if progress >= 1:
             return 0.0
-        rate, since = self.start, 0
-        for seen in range(self.window, len(errors) + 1):
-            if seen - since >= self.window and not self._falls(errors[seen - self.window : seen]):
-                rate, since = rate / self.divisor, seen
-        return rate if rate >= self.stop * 0.999 else 0.0
+        while self._seen < len(errors):
+            self._seen += 1
+            recent = errors[max(self._since, self._seen - self.window) : self._seen]
+            if len(recent) == self.window and not self._falls(recent):
+                self._rate, self._since = self._rate / self.divisor, self._seen
+        return self._rate if self._rate >= self.stop * 0.999 else 0.0
 
     def _falls(self, errors: Sequence[tuple[int, float]]) -> bool:
         steps, values = np.asarray(errors, np.float64).T

@@ -12,9 +12,14 @@ from torch import Tensor
 
 from tsr.core.errors import ModelError
 from tsr.core.outputs import completed
+from tsr.trainer.config import TrainConfig
 from tsr.trainer.network import TsrNetwork
+from tsr.trainer.optimiser import build_optimisers
 
 Weights = dict[str, Tensor]
+
+DAMAGE = (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What reading a file raises that is no file of ours; torch's own misfits are RuntimeErrors."""
 
 
 @dataclass
@@ -22,9 +27,8 @@ class TrainState:
     """A training run between two steps.
 
     Args:
-        network: the weights that the optimiser moves.
-        optimiser: Adam over these weights.
-        average: running mean of the weights.
+        network: the weights that training moves.
+        optimisers: what moves them, each with its moments.
         best: the weights with the best validation so far.
         generator: source of all random choices.
         step: steps done.
@@ -33,8 +37,7 @@ class TrainState:
     """
 
     network: TsrNetwork
-    optimiser: torch.optim.Adam
-    average: Weights
+    optimisers: list[torch.optim.Optimizer]
     best: Weights
     generator: torch.Generator
     step: int = 0
@@ -42,17 +45,16 @@ class TrainState:
     history: list[tuple[int, float, float]] = field(default_factory=list)
 
     @classmethod
-    def fresh(cls, channels: int, seed: int, device: torch.device) -> Self:
+    def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
         """A network at its initialisation."""
-        network = TsrNetwork(channels)
-        network.initialise(torch.Generator().manual_seed(seed))
+        network = TsrNetwork(config.channels)
+        network.initialise(torch.Generator().manual_seed(config.seed))
         network.place(device)
         return cls(
             network,
-            torch.optim.Adam(network.parameters(), fused=device.type == "cuda"),
+            build_optimisers(network, config.optimiser),
             copied(network.state_dict()),
-            copied(network.state_dict()),
-            torch.Generator(device).manual_seed(seed),
+            torch.Generator(device).manual_seed(config.seed),
         )
 
     @property
@@ -60,17 +62,19 @@ class TrainState:
         """Best validation PSNR so far."""
         return max((psnr for _, _, psnr in self.history), default=-float("inf"))
 
+    @property
+    def errors(self) -> list[tuple[int, float]]:
+        """(step, mean squared error) of the validations, which a learning-rate policy reads."""
+        return [(step, 10 ** (-psnr / 10)) for step, _, psnr in self.history]
+
     def save(self, path: Path, identity: dict[str, Any]) -> None:
         """Write the run to `path`; `identity` says which run it is (see `load`)."""
         tensors: Weights = {"generator": self.generator.get_state()}
-        for group, weights in (
-            ("weights", self.network.state_dict()),
-            ("average", self.average),
-            ("best", self.best),
-        ):
+        for group, weights in (("weights", self.network.state_dict()), ("best", self.best)):
             tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in weights.items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{name}": tensor.cpu() for name, tensor in moments.items()}
+        for n, optimiser in enumerate(self.optimisers):
+            for index, moments in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser{n}.{index}.{k}": v.cpu() for k, v in moments.items()}
         note = {
             "identity": identity,
             "step": self.step,
@@ -91,19 +95,26 @@ class TrainState:
             with safe_open(path, "pt") as file:
                 note = json.loads((file.metadata() or {})["tsr-run"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            known = note["identity"]
+            other = [key for key, value in identity.items() if known.get(key) != value]
         except FileNotFoundError as error:
             raise ModelError(f"{path} does not exist; start without --resume") from error
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except DAMAGE as error:
             raise ModelError(f"{path} is damaged ({error}); start without --resume") from error
-        other = [key for key, value in identity.items() if note["identity"].get(key) != value]
         if other:
             raise ModelError(
                 f"{path} belongs to a run with another {', '.join(other)}; give the settings and "
                 "the video of that run, or start without --resume"
             )
-        self._restore(tensors)
-        self.step, self.seconds = note["step"], note["seconds"]
-        self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+        try:
+            self._restore(tensors)
+            self.step, self.seconds = note["step"], note["seconds"]
+            self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+        except DAMAGE as error:
+            raise ModelError(
+                f"{path} does not hold what this version needs to go on ({error}); "
+                "start without --resume"
+            ) from error
 
     def _restore(self, tensors: Weights) -> None:
         def group(prefix: str) -> Weights:
@@ -112,13 +123,14 @@ class TrainState:
 
         device = next(self.network.parameters()).device
         self.network.load_state_dict(group("weights"))
-        self.average = {k: v.to(device) for k, v in group("average").items()}
-        self.best = {k: v.to(device) for k, v in group("best").items()}
-        moments: dict[int, Weights] = {}
-        for key, tensor in group("adam").items():
-            index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = tensor
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        for name in self.best:
+            self.best[name] = group("best")[name].to(device)
+        for n, optimiser in enumerate(self.optimisers):
+            moments: dict[int, Weights] = {}
+            for key, tensor in group(f"optimiser{n}").items():
+                index, name = key.split(".")
+                moments.setdefault(int(index), {})[name] = tensor
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.generator.set_state(tensors["generator"])
 
 

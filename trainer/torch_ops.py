@@ -1,5 +1,7 @@
 """The operators of `core` on torch tensors: the same taps, as matrices along time."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -14,9 +16,13 @@ def rect2(htr: Tensor) -> Tensor:
 
 def cubic_t2(ltr: Tensor) -> Tensor:
     """(B, C, T, H, W) → (B, C, 2T, H, W): cubic interpolation in time, the network's input."""
-    frames = ltr.shape[2]
-    matrix = torch.from_numpy(cubic_taps(frames, 2 * frames).matrix()).to(ltr)
-    return torch.einsum("st,bcthw->bcshw", matrix, ltr)
+    return torch.einsum("st,bcthw->bcshw", _cubic_matrix(ltr.shape[2], ltr.device), ltr)
+
+
+@functools.lru_cache(maxsize=16)
+def _cubic_matrix(frames: int, device: torch.device) -> Tensor:
+    """(2T, T) on the device, kept there: a recorded step cannot copy from the host."""
+    return torch.from_numpy(cubic_taps(frames, 2 * frames).matrix()).to(device)
 
 
 def backproject_t2(guess: Tensor, ltr: Tensor) -> Tensor:

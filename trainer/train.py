@@ -76,7 +76,7 @@ def train(
         note(part)
     stamp = stamp_video(clip, info)
 
-    state = TrainState.fresh(config.channels, config.seed, place)
+    state = TrainState.fresh(config, place)
     identity = run_identity(config, ladder, stamp)
     if resume:
         state.load(state_file, identity)
@@ -93,7 +93,7 @@ def train(
         interrupted = stop()
     if interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
-        state.history.append((state.step, 0.0, validate(state, validation, config)))
+        state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(

@@ -1,5 +1,6 @@
 """The CPU fast path against the formulas of `core`, and what must not show in its bits."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,17 @@ def test_backproject_does_not_show_groups_bands_or_threads(
     np.testing.assert_array_equal(streamed, expected)
 
 
+def test_two_callers_at_once_do_not_disturb_each_other(
+    many_small_tasks: pytest.MonkeyPatch,
+) -> None:
+    """A stage that decodes and one that back-projects may both be in these loops."""
+    jobs = [climb_inputs(2, 2, 20, 24, seed=seed) for seed in range(8)]
+    expected = [cpu_kernels.backproject(*job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda job: cpu_kernels.backproject(*job), jobs))
+    np.testing.assert_array_equal(results, expected)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("clip", [True, False])
 def test_backproject_t_agrees_with_core(factor: int, clip: bool) -> None:
@@ -149,7 +161,7 @@ def test_upsample_t_of_a_span_equals_that_span_of_the_whole() -> None:
     piecewise = np.full_like(whole, np.nan)
     for first in range(0, 22, 5):
         last = min(first + 5, 22)
-        part = taps.span(first, last)
+        part = taps.rows(np.arange(first, last))
         needed = part.needs()
         cpu_kernels.upsample_t(
             slow[:, slice(*needed)], part.within(*needed), piecewise[:, first:last]
@@ -164,6 +176,10 @@ def test_inputs_may_be_read_only_or_lie_anyhow() -> None:
     transposed = np.ascontiguousarray(low.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
     ltr.flags.writeable = False
     np.testing.assert_array_equal(cpu_kernels.backproject(transposed, ltr), expected)
+    taps = cubic_taps(4, 8).rows(np.arange(1, 7))
+    expected = cpu_kernels.upsample_t(low, taps)
+    taps.index.flags.writeable = taps.weight.flags.writeable = False
+    np.testing.assert_array_equal(cpu_kernels.upsample_t(low, taps), expected)
 
 
 def test_shapes_that_do_not_belong_together_are_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tsr.core.resize import ResampleTaps, apply_taps, cubic_taps
-from tsr.runtime.tap_plan import axis_plan
+from tsr.runtime.tap_plan import axis_plan, halving_plan
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 45, 90, 641])
@@ -26,8 +26,10 @@ def test_up_is_the_table_of_core(n: int) -> None:
     np.testing.assert_array_equal(up, apply_taps(line, cubic_taps(n, 2 * n), 3))
 
 
-@pytest.mark.parametrize("n", [1, 6, 7, 8, 90, 1920])
-def test_only_three_samples_at_each_border_are_special(n: int) -> None:
+@pytest.mark.parametrize("n", [1, 4, 5, 6, 7, 8, 90, 1920])
+def test_only_few_samples_at_each_border_are_special(n: int) -> None:
     """All others share their weights, so that the fast loop covers nearly the whole row."""
     plan = axis_plan(n)
     assert (plan.inner_first, plan.inner_last) == ((3, n - 3) if n > 6 else (0, 0))
+    halving = halving_plan(n)
+    assert (halving.inner_first, halving.inner_last) == ((2, n - 2) if n > 4 else (0, 0))

@@ -1,0 +1,63 @@
+"""Opening videos: FFmpeg's errors become one helpful line, and nothing is printed."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.logging
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+
+from tsr.core.errors import ClipError
+
+
+def silence() -> None:
+    """Keep FFmpeg's messages off standard error; what matters reaches the user as an error."""
+    av.logging.set_libav_level(av.logging.PANIC)
+    # SVT-AV1 prints past FFmpeg's log; 0 is its level for fatal errors only.
+    os.environ.setdefault("SVT_LOG", "0")
+
+
+@contextlib.contextmanager
+def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video file and pick its first moving-picture stream.
+
+    Raises:
+        ClipError: missing, unreadable, no video, or damaged beyond opening.
+    """
+    if not path.exists():
+        raise ClipError(f"{path} does not exist")
+    if path.stat().st_size == 0:
+        raise ClipError(f"{path} is empty (0 bytes)")
+    silence()
+    try:
+        container = av.open(str(path), mode="r", metadata_errors="replace")
+    except PermissionError as error:
+        raise ClipError(f"{path} cannot be read: permission denied") from error
+    except (FFmpegError, OSError, ValueError) as error:
+        raise ClipError(
+            f"{path} is not a video that can be read, or it is damaged or incomplete "
+            f"({reason(error)}); check that it plays, or copy it again from its source"
+        ) from error
+    with container:
+        yield container, _video_stream(container, path)
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is no cover picture."""
+    cover = av.stream.Disposition.attached_pic
+    for stream in container.streams.video:
+        if not stream.disposition & cover:
+            if stream.codec_context is None:
+                raise ClipError(f"{path}: this build has no decoder for its video codec")
+            return stream
+    found = "audio only" if container.streams.audio else "no video stream"
+    raise ClipError(f"{path} holds {found}; expected a video")
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's own words for `error`, without file names and numbers."""
+    return str(getattr(error, "strerror", None) or error).strip().rstrip(".")

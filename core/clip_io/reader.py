@@ -1,0 +1,132 @@
+"""Frames of a clip in presentation order, one pass, one frame in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from av import VideoFrame
+from av.error import FFmpegError
+
+from tsr.core.clip_io.folder import decode_image, list_folder
+from tsr.core.clip_io.formats import read_planes
+from tsr.core.clip_io.info import ClipInfo, interlaced, probe
+from tsr.core.clip_io.opening import open_clip, reason
+from tsr.core.clip_io.pixels import Frame, to_rgb
+from tsr.core.errors import ClipError
+from tsr.core.volume import Volume
+
+
+class ClipReader:
+    """Iterates a clip's frames as (3, H, W) float32 RGB in [0, 1], exactly `info.num_frames`.
+
+    Args:
+        path: a video file or a folder of PNG images.
+        info: what `probe` found, if it was called already.
+
+    Raises:
+        ClipError: from `probe`; and while iterating, when a frame is damaged or missing. The
+            message says how many frames were readable.
+    """
+
+    def __init__(self, path: Path, info: ClipInfo | None = None) -> None:
+        self.path = Path(path)
+        self.info = info or probe(self.path)
+        self._frames: Iterator[Frame] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; an iteration under way ends."""
+        frames, self._frames = self._frames, None
+        close = getattr(frames, "close", None)
+        if close is not None:
+            close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Start over from the first frame."""
+        self.close()
+        self._frames = self._converted()
+        return self._frames
+
+    def _converted(self) -> Iterator[Frame]:
+        decoded = self._images() if self.path.is_dir() else self._decoded()
+        count = 0
+        for frame in decoded:
+            if count == self.info.num_frames:
+                raise ClipError(
+                    f"{self.path} decodes to more frames than its {count} timestamps; "
+                    f"rewrite it: ffmpeg -i {self.path.name} -crf 12 rewritten.mp4"
+                )
+            planes, layout = read_planes(frame)
+            yield to_rgb(planes, layout, self.info.colour)
+            count += 1
+        if count < self.info.num_frames:
+            raise ClipError(self._damaged(count, "frames are missing"))
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        with open_clip(self.path) as (container, stream):
+            stream.thread_type = "AUTO"
+            frames = container.decode(stream)
+            count = 0
+            while True:
+                try:
+                    frame = next(frames, None)
+                except (FFmpegError, OSError, ValueError) as error:
+                    raise ClipError(self._damaged(count, reason(error))) from error
+                if frame is None:
+                    return
+                if frame.is_corrupt:
+                    raise ClipError(self._damaged(count, "a frame is corrupt"))
+                self._check(frame, f"frame {count}")
+                yield frame
+                count += 1
+
+    def _images(self) -> Iterator[VideoFrame]:
+        for file in list_folder(self.path).files:
+            frame = decode_image(file)
+            self._check(frame, f"image {file.name}")
+            yield frame
+
+    def _check(self, frame: VideoFrame, name: str) -> None:
+        if (frame.width, frame.height) != (self.info.width, self.info.height):
+            raise ClipError(
+                f"{self.path}: {name} has {frame.width}×{frame.height} pixels, the first one "
+                f"{self.info.width}×{self.info.height}; all frames must have one size"
+            )
+        if frame.interlaced_frame:
+            raise ClipError(interlaced(self.path))
+
+    def _damaged(self, readable: int, why: str) -> str:
+        return (
+            f"{self.path} is damaged ({why}): {readable} of {self.info.num_frames} frames are "
+            "readable; copy it again from its source, or keep the readable part: "
+            f"ffmpeg -i {self.path.name} -crf 12 repaired.mp4"
+        )
+
+
+def read_volume(path: Path, max_frames: int | None = None) -> tuple[Volume, ClipInfo]:
+    """A whole clip, or its first `max_frames` frames, as a (3, T, H, W) float32 volume.
+
+    The info describes the whole file in either case.
+
+    Raises:
+        ClipError: as `ClipReader`.
+    """
+    with ClipReader(path) as reader:
+        info = reader.info
+        count = min(info.num_frames, max_frames or info.num_frames)
+        volume: Volume = np.empty((3, count, info.height, info.width), np.float32)
+        for n, frame in zip(range(count), reader, strict=False):
+            volume[:, n] = frame
+    return volume, info

@@ -1,0 +1,130 @@
+"""Frames into a file that appears, complete, only at the end."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from tsr.core.clip_io.encoding import Encoding, choose_encoding
+from tsr.core.clip_io.info import ClipInfo
+from tsr.core.clip_io.pixels import Frame
+from tsr.core.clip_io.sinks import FolderSink, FrameSink, VideoSink
+from tsr.core.clip_io.times import FrameTimes
+from tsr.core.errors import OutputError
+from tsr.core.outputs import completed
+from tsr.core.volume import Volume, check_volume
+
+
+class ClipWriter:
+    """A context manager that encodes frames; `path` appears only if the block ends well.
+
+    Colour tags, rotation, pixel shape and file metadata are `info`'s. Use `core.outputs.
+    check_output` before long work; an existing file is replaced.
+
+    Args:
+        path: the output; see `choose_encoding` for what its name means.
+        info: the clip that the frames were made from.
+        times: when each output frame is shown; exactly this many frames must be written.
+        encoding: `choose_encoding(path, info)` when None.
+        audio_from: file whose audio is copied, in sync, if the output lasts as long as `info`.
+
+    Raises:
+        OutputError: the file cannot be written, or the number of frames is not `times`'.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: ClipInfo,
+        *,
+        times: FrameTimes,
+        encoding: Encoding | None = None,
+        audio_from: Path | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.info = info
+        self.times = times
+        self.encoding = encoding or choose_encoding(self.path, info)
+        self.audio_from = audio_from
+        self.notes: list[str] = list(self.encoding.notes)
+        """What the output does not keep; complete once the block has ended."""
+        self._stack = ExitStack()
+        self._sink: FrameSink | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        temporary = self._stack.enter_context(completed(self.path))
+        try:
+            self._sink = self._open(temporary)
+            self._stack.push(self._sink.__exit__)
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def _open(self, temporary: Path) -> FrameSink:
+        if self.encoding.is_folder:
+            if self.audio_from is not None and self.info.has_audio:
+                self.notes.append("a folder of images holds no audio; it was left out")
+            return FolderSink(temporary, self.info, self.encoding, self.times.num_frames)
+        return VideoSink(
+            temporary,
+            self.path,
+            self.info,
+            self.times,
+            self.encoding,
+            self._audio_source(),
+            self.notes,
+        )
+
+    def _audio_source(self) -> Path | None:
+        if self.audio_from is None or not self.info.has_audio:
+            return None
+        # A frame group cut off at the end shortens a clip by less than one of its frames.
+        if abs(self.times.span - self.info.times.span) > max(self.info.times.durations):
+            self.notes.append("the output lasts longer than the input, so its audio was left out")
+            return None
+        return self.audio_from
+
+    def write(self, frame: Frame) -> None:
+        """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded.
+
+        Raises:
+            OutputError: wrong shape or type, values that are not numbers, or more frames than
+                `times` has.
+        """
+        expected = (3, self.info.height, self.info.width)
+        if frame.shape != expected or frame.dtype != np.float32:
+            raise OutputError(
+                f"frame {self._count} is {frame.shape} {frame.dtype}; expected {expected} float32"
+            )
+        if not np.isfinite(frame.sum(dtype=np.float64)):
+            raise OutputError(f"frame {self._count} holds values that are not finite numbers")
+        if self._sink is None:
+            raise OutputError("the writer is not open; use it in a with statement")
+        if self._count == self.times.num_frames:
+            raise OutputError(f"more frames than the {self.times.num_frames} times of {self.path}")
+        self._sink.write(frame)
+        self._count += 1
+
+    def write_volume(self, volume: Volume) -> None:
+        """Encode the frames of a (3, T, H, W) float32 volume in order."""
+        check_volume(volume)
+        for n in range(volume.shape[1]):
+            self.write(np.ascontiguousarray(volume[:, n]))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None and self._count != self.times.num_frames:
+            missing = OutputError(
+                f"{self._count} of {self.times.num_frames} frames were written to {self.path}"
+            )
+            self._stack.__exit__(type(missing), missing, None)
+            raise missing
+        self._stack.__exit__(kind, error, trace)

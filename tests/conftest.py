@@ -1,0 +1,33 @@
+"""What all tests share: reproducible examples, and one tiny model exported once per session."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported, and inherited by the commands that tests start: on a busy machine two
+# OpenMP threads that wait for each other take 50 times as long as one.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# The machine may be busy, so no test is timed; the same examples on every run, so none is flaky.
+settings.register_profile("tsr", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("tsr")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .safetensors model of 8 channels with random weights, for ×8 from S×1/8."""
+    import models
+
+    return models.write_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_model: Path) -> Path:
+    """The tiny model as `tsr-export` writes it."""
+    from tsr.export.to_onnx import to_onnx
+
+    path = tiny_model.with_suffix(".onnx")
+    to_onnx(tiny_model, path)
+    return path

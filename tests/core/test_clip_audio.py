@@ -1,0 +1,141 @@
+"""Sound follows the picture, unchanged where it can, and never costs a render."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import clips
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tsr.core.clip_io import ClipWriter, FrameTimes, audio, probe, read_volume, retimed
+
+TOLERANCE = Fraction(1, 100)
+"""Seconds by which a re-encoded onset may move: less than half a frame at 30 fps."""
+
+
+def film(tmp_path: Path, name: str = "in.mp4", **tone: Any) -> Path:
+    """One second of picture at 10 fps with a tone."""
+    return clips.write_video(
+        tmp_path / name, clips.numbered(10, 32, 32), fps=10, tone=clips.Tone(**tone)
+    )
+
+
+def render(source: Path, path: Path, *, slow_motion: bool = False, audio_from: Path | None = None):
+    """Twice the frames of `source`; returns the writer's notes."""
+    volume, info = read_volume(source)
+    times = retimed(info, 2, slow_motion=slow_motion)
+    with ClipWriter(path, info, times=times, audio_from=audio_from or source) as writer:
+        writer.write_volume(np.repeat(volume, 2, axis=1))
+    return writer.notes
+
+
+def packets(path: Path) -> list[tuple[bytes, Fraction]]:
+    """Content and time of every audio packet that is heard."""
+    with av.open(str(path)) as container:
+        demuxed = [packet for packet in container.demux(audio=0) if packet.size]
+        return [
+            (bytes(packet), packet.pts * Fraction(packet.time_base))
+            for packet in demuxed
+            if packet.pts + packet.duration > 0
+        ]
+
+
+def onset(path: Path) -> float:
+    """Seconds at which the sound first exceeds half of its loudest sample."""
+    sound: list[tuple[float, NDArray[np.float32]]] = []
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", 48_000)
+        for frame in container.decode(audio=0):
+            sound += [(part.time, part.to_ndarray()[0]) for part in resampler.resample(frame)]
+    loudest = max(np.abs(samples).max() for _, samples in sound)
+    for start, samples in sound:
+        (loud,) = np.nonzero(np.abs(samples) > loudest / 2)
+        if len(loud):
+            return start + loud[0] / 48_000
+    raise AssertionError("silence")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 4)])
+def test_audio_is_copied_bit_for_bit(tmp_path: Path, name: str, start: Fraction) -> None:
+    """Every packet has its bytes and its time, to Matroska's millisecond, late start included."""
+    source = film(tmp_path, seconds=0.6, start=start)
+    notes = render(source, tmp_path / name)
+    assert notes == []
+    copied, given = packets(tmp_path / name), packets(source)
+    assert [content for content, _ in copied] == [content for content, _ in given]
+    for (_, at), (_, expected) in zip(copied, given, strict=True):
+        assert abs(at - expected) <= Fraction(1, 1000)
+    assert probe(tmp_path / name).times == FrameTimes.constant(Fraction(20), 20)
+
+
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 4)])
+@pytest.mark.parametrize(
+    ("given", "name", "codec"), [("in.mp4", "out.webm", "aac"), ("in.mp4", "out.avi", "aac")]
+)
+def test_audio_is_reencoded_where_it_must_be(
+    tmp_path: Path, start: Fraction, given: str, name: str, codec: str
+) -> None:
+    """A container that cannot hold the codec gets another; the tone starts when it did."""
+    source = film(tmp_path, given, seconds=0.5, start=start, codec=codec)
+    (note,) = render(source, tmp_path / name)
+    assert "re-encoded" in note
+    assert abs(onset(tmp_path / name) - onset(source)) <= TOLERANCE
+
+
+def test_a_transport_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:
+    """The clock of a transport stream is moved to zero for both."""
+    source = clips.write_video(
+        tmp_path / "in.ts", clips.numbered(10, 32, 32), fps=10, ticks=range(100, 111),
+        tone=clips.Tone(0.5, start=Fraction(1025, 100)),
+    )  # fmt: skip
+    assert render(source, tmp_path / "out.mp4") == []
+    assert probe(tmp_path / "out.mp4").times.starts[0] == 0
+    assert abs(onset(tmp_path / "out.mp4") - Fraction(1, 4)) <= TOLERANCE
+
+
+def test_slow_motion_is_silent(tmp_path: Path) -> None:
+    """Sound at its own speed would not fit a stretched picture; it is left out with a note."""
+    source = film(tmp_path, seconds=0.5)
+    (note,) = render(source, tmp_path / "out.mp4", slow_motion=True)
+    assert "audio was left out" in note
+    assert not probe(tmp_path / "out.mp4").has_audio
+
+
+def test_unreadable_audio_does_not_cost_the_render(tmp_path: Path) -> None:
+    """The video is complete, and a note says what is missing."""
+    source = film(tmp_path, seconds=0.5)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no sound here" * 100)
+    (note,) = render(source, tmp_path / "out.mp4", audio_from=broken)
+    assert "broken.mp4 was left out" in note
+    assert probe(tmp_path / "out.mp4").num_frames == 20
+
+
+def test_audio_that_breaks_half_way_does_not_cost_the_render(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error while muxing sound ends the sound, not the picture."""
+    source = film(tmp_path, seconds=0.5)
+    produce = audio.AudioTrack._produce
+
+    def breaking(track: audio.AudioTrack) -> Any:
+        for n, timed in enumerate(produce(track)):
+            if n == 5:
+                raise ValueError("Invalid data found when processing input")
+            yield timed
+
+    monkeypatch.setattr(audio.AudioTrack, "_produce", breaking)
+    (note,) = render(source, tmp_path / "out.mp4")
+    assert "cut short (Invalid data" in note
+    assert probe(tmp_path / "out.mp4").num_frames == 20
+
+
+def test_an_image_folder_is_silent(tmp_path: Path) -> None:
+    """A folder has no place for sound, and the note says so."""
+    source = film(tmp_path, seconds=0.5)
+    (note,) = render(source, tmp_path / "frames")
+    assert "no audio" in note

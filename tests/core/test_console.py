@@ -1,0 +1,122 @@
+"""What every command shares: exit codes, one line, progress, durations."""
+
+from collections.abc import Callable
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tsr.core.console import Progress, command, duration
+from tsr.core.errors import ClipError, ModelError, OutputError, SettingsError, TsrError
+
+
+def failing_with(error: BaseException) -> click.Command:
+    @command(name="tsr-try")
+    def main() -> None:
+        """Try."""
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize("kind", [TsrError, ClipError, OutputError, ModelError, SettingsError])
+def test_a_failure_is_one_line_and_status_1(kind: type[TsrError]) -> None:
+    """The command's name and the message on standard error; nothing on standard output."""
+    result = CliRunner().invoke(failing_with(kind("clip.mp4 is\n\n damaged")), [])
+    assert result.exit_code == 1
+    assert result.stderr == "tsr-try: clip.mp4 is damaged\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyboardInterrupt(), "interrupted; nothing was written"),
+        (MemoryError(), "out of memory"),
+        (BrokenPipeError(), "went away"),
+    ],
+)
+def test_interruptions_are_one_line_and_status_1(error: BaseException, words: str) -> None:
+    """Ctrl-C, exhausted memory and a closed pipe are no tracebacks."""
+    result = CliRunner().invoke(failing_with(error), [])
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_bug_stays_a_traceback() -> None:
+    """What no user can cause is not dressed up as a user's error."""
+    result = CliRunner().invoke(failing_with(ZeroDivisionError("bug")), [])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_wrong_usage_is_status_2() -> None:
+    """An option that does not exist shows the usage."""
+    result = CliRunner().invoke(failing_with(TsrError("unreached")), ["--nonsense"])
+    assert result.exit_code == 2
+    assert "Usage: tsr-try" in result.stderr
+    assert "--nonsense" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["-h", "--help", "--version"])
+def test_questions_are_answered_with_status_0(option: str) -> None:
+    """Help has a short form, and the version is the package's."""
+    result = CliRunner().invoke(failing_with(TsrError("unreached")), [option])
+    assert result.exit_code == 0
+    assert result.stdout
+
+
+def test_progress_prints_plain_lines_when_piped(capfd: pytest.CaptureFixture[str]) -> None:
+    """One line per interval, the last one always, none of them on standard output."""
+    progress = Progress("run", every_seconds=1000)
+    progress.show("1 frame")
+    progress.show("2 frames")
+    progress.done("3 frames")
+    found = capfd.readouterr()
+    assert found.err == "run: 1 frame\nrun: 3 frames\n"
+    assert found.out == ""
+
+
+def test_quiet_progress_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Not even its end."""
+    progress = Progress("run", quiet=True)
+    progress.show("1 frame", force=True)
+    progress.done("2 frames")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def pretend() -> None:
+        import sys
+
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    return pretend
+
+
+def test_a_failure_starts_on_a_line_of_its_own(on_a_terminal: Callable[[], None]) -> None:
+    """On a terminal the unfinished progress line is ended before the message."""
+
+    @command(name="tsr-try")
+    def main() -> None:
+        """Try."""
+        on_a_terminal()
+        Progress("run").show("1 of 9")
+        raise TsrError("no more")
+
+    result = CliRunner().invoke(main, [])
+    assert result.stderr.splitlines()[-1] == "tsr-try: no more"
+    assert "1 of 9" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "0 s"), (0, "0 s"), (41.6, "42 s"), (59.7, "1:00 min"), (185, "3:05 min"),
+        (3599.9, "1:00 h"), (3720, "1:02 h"), (36000, "10:00 h"),
+    ],
+)  # fmt: skip
+def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
+    """Seconds, then minutes and seconds, then hours and minutes."""
+    assert duration(seconds) == text

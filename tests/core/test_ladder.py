@@ -1,0 +1,112 @@
+"""The coarse-to-fine scheme as data, against the paper's lists of steps."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tsr.core.errors import SettingsError
+from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadder, start_scale_for
+from tsr.core.volume import pad_to_multiple
+
+EIGHTH, QUARTER, HALF, FULL = START_SCALES
+
+
+def written(start: Fraction, factor: int) -> list[str]:
+    """Steps as `net` or `bp` and the rung they reach."""
+    names = {NetworkPass: "net", Climb: "bp"}
+    steps = ScaleLadder(start, factor).steps
+    return [f"{names[type(step)]} {step.after.s} {step.after.t}" for step in steps]
+
+
+def test_the_papers_ladder_from_an_eighth() -> None:
+    """net@1/8, climb, net@1/4, climb, net@1/2, climb (paper 4.2, Fig. 8b)."""
+    assert written(EIGHTH, 8) == [
+        "net 1/8 2", "bp 1/4 2", "net 1/4 4", "bp 1/2 4", "net 1/2 8", "bp 1 8",
+    ]  # fmt: skip
+
+
+def test_the_papers_ladder_from_a_quarter() -> None:
+    """net@1/4, climb, net@1/2, climb, net@1: one climb fewer, sharper and slower."""
+    assert written(QUARTER, 8) == ["net 1/4 2", "bp 1/2 2", "net 1/2 4", "bp 1 4", "net 1 8"]
+
+
+def test_shorter_ladders() -> None:
+    """×2 and ×4 have fewer passes; climbs that remain follow the last one."""
+    assert written(EIGHTH, 2) == ["net 1/8 2", "bp 1/4 2", "bp 1/2 2", "bp 1 2"]
+    assert written(EIGHTH, 4) == ["net 1/8 2", "bp 1/4 2", "net 1/4 4", "bp 1/2 4", "bp 1 4"]
+    assert written(QUARTER, 2) == ["net 1/4 2", "bp 1/2 2", "bp 1 2"]
+    assert written(FULL, 8) == ["net 1 2", "net 1 4", "net 1 8"]
+
+
+@pytest.mark.parametrize("start", START_SCALES)
+@pytest.mark.parametrize("factor", FACTORS)
+def test_every_ladder_leads_from_the_coarsest_rung_to_the_output(
+    start: Fraction, factor: int
+) -> None:
+    """Each step starts where the one before ended; a pass doubles time, a climb doubles size."""
+    ladder = ScaleLadder(start, factor)
+    s, t = start, 1
+    for step in ladder.steps:
+        assert (step.before.s, step.before.t) == (s, t)
+        s, t = (s, 2 * t) if isinstance(step, NetworkPass) else (2 * s, t)
+        assert (step.after.s, step.after.t) == (s, t)
+    assert (s, t) == (1, factor)
+    assert 2**ladder.halvings == ladder.multiple == 1 / start
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 9), (479, 853), (480, 848)])
+@pytest.mark.parametrize("start", START_SCALES)
+def test_any_size_is_padded_so_that_every_halving_is_exact(
+    size: tuple[int, int], start: Fraction
+) -> None:
+    """The last row and column repeat; the picture itself is untouched, also if it fits already."""
+    picture = np.random.default_rng(0).random((1, 1, *size), np.float32)
+    padded = pad_to_multiple(picture, ScaleLadder(start, 8).multiple)
+    assert all(side % start.denominator == 0 for side in padded.shape[2:])
+    np.testing.assert_array_equal(padded[..., : size[0], : size[1]], picture)
+    np.testing.assert_array_equal(padded[0, 0, size[0] - 1 :, 0], padded[0, 0, -1, 0])
+    assert all(n - m < start.denominator for n, m in zip(padded.shape[2:], size, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "start"),
+    [
+        (720, 1280, EIGHTH),
+        (479, 853, QUARTER),
+        (1280, 480, EIGHTH),
+        (128, 300, QUARTER),
+        (127, 300, HALF),
+        (64, 64, HALF),
+        (63, 80, FULL),
+        (32, 32, FULL),
+    ],
+)
+def test_small_videos_start_higher_and_say_why(height: int, width: int, start: Fraction) -> None:
+    """The shorter side decides, whichever way the frame lies, and the reason names it."""
+    found, reason = start_scale_for(height, width)
+    assert found == start
+    assert str(min(height, width)) in reason
+    if start != EIGHTH:
+        assert f"S×{start}" in reason
+    assert ScaleLadder.for_size(height, width, 4) == (ScaleLadder(start, 4), reason)
+
+
+def test_tiny_videos_have_no_ladder() -> None:
+    """16×16 is refused with the smallest size that would do."""
+    with pytest.raises(SettingsError, match=r"16×16.*at least 32"):
+        start_scale_for(16, 16)
+
+
+@pytest.mark.parametrize("factor", [-2, 0, 1, 3, 16])
+def test_other_factors_are_refused(factor: int) -> None:
+    """The message lists what is on offer."""
+    with pytest.raises(SettingsError, match="choose 2, 4 or 8"):
+        ScaleLadder(EIGHTH, factor)
+
+
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 16), Fraction(1, 3), Fraction(2)])
+def test_other_start_scales_are_refused(start: Fraction) -> None:
+    """The message names the scale."""
+    with pytest.raises(SettingsError, match=f"start scale {start}"):
+        ScaleLadder(start, 8)
