@@ -49,6 +49,12 @@ wheel: setup
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 
 # On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
+# Correctness, then speed, on an NVIDIA GPU; needs pycuda and onnxruntime-gpu.
+bench-gpu: setup
+	$(BIN)/python -m benchmarks.gpu $(MODELS)
+	$(BIN)/python -m benchmarks.training --schedule paper
+	$(BIN)/python -m benchmarks.results_md
+
 bench-clips: setup
 	$(BIN)/python -m benchmarks.clips
 	$(BIN)/python -m benchmarks.results_md

@@ -55,7 +55,7 @@ def climb_ladder(backend: Any, video: Volume, ladder: ScaleLadder, segment: int)
     frames = (np.ascontiguousarray(video[:, n]) for n in range(video.shape[1]))
     pyramid: FramePyramid[Any] = FramePyramid(frames, ladder, backend)
     made = [
-        backend.store(group)
+        backend.store(group).copy()  # the next climb may overwrite it
         for plan in plan_segments(ladder, video.shape[1], segment)
         for group in run_segment(plan, pyramid, backend, video.shape[1])
     ]
