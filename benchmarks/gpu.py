@@ -82,7 +82,7 @@ def kernels(device: CudaDevice) -> Report:
     source, target = device.allocate(1 << 30), device.allocate(1 << 30)
     copy = milliseconds(device, lambda: device.copy(target.address, source.address, 1 << 30))
     bandwidth = 2 * (1 << 30) / copy / 1e6
-    del source, target
+    source = target = None  # type: ignore[assignment]
     low_gpu, known_gpu = put(noise(3, 32, 360, 640)), put(noise(3, 4, 720, 1280, seed=1))
     given, answer = put(noise(3, 16, 360, 640)), put(noise(3, 16, 184, 320))
     taps = network_taps((8, 24), 16)
