@@ -79,6 +79,12 @@ test-base: wheel .venv-base/.complete
 	touch $@
 
 # On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
+# Correctness, then speed, on an NVIDIA GPU; needs pycuda and onnxruntime-gpu.
+bench-gpu: setup
+	$(BIN)/python -m benchmarks.gpu $(MODELS)
+	$(BIN)/python -m benchmarks.training --schedule paper
+	$(BIN)/python -m benchmarks.results_md
+
 bench-clips: setup
 	$(BIN)/python -m benchmarks.clips
 	$(BIN)/python -m benchmarks.results_md

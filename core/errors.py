@@ -19,3 +19,7 @@ class ModelError(TsrError):
 
 class SettingsError(TsrError):
     """Settings that contradict each other or the input."""
+
+
+class DeviceError(TsrError):
+    """A GPU, driver or library that was asked for and is not there, or that failed."""

@@ -15,6 +15,9 @@ class Backend(Protocol[Array]):
     name: str
     """What computes, for reports: `onnxruntime-cpu` and the like."""
 
+    seconds: dict[str, float]
+    """Time spent so far by stage; a device's own time, which may overlap the host's."""
+
     def load(self, volume: Volume) -> Array:
         """Bring a host volume (C, T, H, W) to the device."""
         ...

@@ -24,6 +24,13 @@ from tsr.core.console import InPath, Progress, command, duration
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option("--quality", type=int, help="Encoder's quality (CRF): lower is better and larger.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto takes a GPU if there is one that can be used.",
+)
 @click.option("--tile", type=(int, int, int), help="Frames, rows, columns per network call.")
 @click.option("--segment", type=int, help="Input frames at a time; less takes less memory.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
@@ -37,6 +44,7 @@ def main(
     slow_motion: bool,
     encoder: str | None,
     quality: int | None,
+    device: str,
     tile: tuple[int, int, int] | None,
     segment: int | None,
     overwrite: bool,
@@ -62,6 +70,7 @@ def main(
         slow_motion=slow_motion,
         encoder=encoder,
         quality=quality,
+        device=device,
         tile=tile,
         segment=segment,
         overwrite=overwrite,

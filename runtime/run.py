@@ -18,6 +18,7 @@ from tsr.core.outputs import check_output
 from tsr.core.volume import padded_size
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.cascade import FramePyramid, run_segment
+from tsr.runtime.open_backend import open_backend
 from tsr.runtime.plan import plan_segments
 
 SEGMENT_VOXELS = 60_000_000
@@ -61,6 +62,7 @@ def run(
     slow_motion: bool = False,
     encoder: str | None = None,
     quality: int | None = None,
+    device: str = "auto",
     tile: tuple[int, int, int] | None = None,
     segment: int | None = None,
     overwrite: bool = False,
@@ -74,6 +76,7 @@ def run(
         factor, start: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
         encoder, quality: see `choose_encoding`.
+        device: `auto`, `cpu` or `cuda`; see `open_backend`.
         tile, segment: network output per call (frames, rows, columns) and input frames per
             segment; they bound the memory and never change the result.
         report: called with (frames written, frames in all).
@@ -81,21 +84,17 @@ def run(
     Raises:
         TsrError: the model, the video or the output do not allow it.
     """
-    from tsr.runtime.cpu_backend import TILE, CpuBackend
-    from tsr.runtime.onnx_network import OnnxNetwork
-
     started = time.perf_counter()
     if output is not None:
         check_output(output, inputs=(clip, model), overwrite=overwrite)
-    network = OnnxNetwork(model)
+    backend, card = open_backend(model, device, tile)
     info = probe(clip)
-    ladder = choose_ladder(network.card, info, factor, start)
+    ladder = choose_ladder(card, info, factor, start)
     if output is None:
         output = default_output(clip, ladder.factor)
         check_output(output, overwrite=overwrite)
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
-    backend = CpuBackend(network, tile or TILE)
     stages = backend.seconds
     audio = None if slow_motion else clip
     writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)

@@ -22,6 +22,7 @@ from tsr.core.resize import cubic_taps
 HALVING_TAPS = 8
 UP_TAPS = 4
 AGAIN_TAPS = 7
+HALVE_TAPS = 8
 
 
 class AxisPlan(NamedTuple):
@@ -90,6 +91,14 @@ def halving_plan(n_out: int) -> HalvingPlan:
 def _bounds(inner: NDArray[np.bool_]) -> tuple[int, int]:
     where = np.flatnonzero(inner)
     return (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 0)
+
+
+@functools.lru_cache(maxsize=256)
+def halving_weights(n_low: int) -> NDArray[np.float32]:
+    """(n_low, 8): weights of the samples 2i - 3 to 2i + 4 in sample i of an axis halved."""
+    down = cubic_taps(2 * n_low, n_low)
+    start = 2 * np.arange(n_low) - 3
+    return _banded(down.index, down.weight, start, HALVE_TAPS, 2 * n_low)[1]
 
 
 def _banded(

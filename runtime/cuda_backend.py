@@ -1,0 +1,181 @@
+"""The CUDA backend: between load and store, everything stays in device memory."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.tiling import NETWORK_HALO, Span, spans
+from tsr.core.volume import Volume
+from tsr.runtime.cuda_kernels import CudaKernels, Device, DeviceVolume, TimeTable
+from tsr.runtime.plan import network_taps
+
+TILE = (16, 184, 320)
+"""(frames, rows, columns) of network output per call; benchmarks/gpu.py compares."""
+
+SMALLEST_SIDE = 32
+"""Rows or columns below which running out of memory is final."""
+
+
+class DeviceNetwork(Protocol):
+    """The network on volumes in device memory."""
+
+    name: str
+    """What computes, for reports."""
+
+    def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
+        """(3, T + 6, H + 16, W + 16) → (3, T, H, W), in order with the device's other work.
+
+        Raises:
+            MemoryError: the device has too little memory for this shape.
+        """
+        ...
+
+
+class CudaBackend:
+    """See `tsr.runtime.backend.Backend`; volumes are `DeviceVolume`.
+
+    Args:
+        device: the GPU.
+        network: the model on it.
+        tile: (frames, rows, columns) of network output per call: frames even, columns a multiple
+            of four. Every call has this one shape, since another shape would cost a new search for
+            algorithms. The result does not depend on it.
+    """
+
+    def __init__(
+        self, device: Device, network: DeviceNetwork, tile: tuple[int, int, int] = TILE
+    ) -> None:
+        self.device, self.network = device, network
+        self.name = f"{network.name} on {device.name}"
+        self.tile = (tile[0] + tile[0] % 2, tile[1], -(-tile[2] // 4) * 4)
+        self.kernels = CudaKernels(device)
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._marks: list[tuple[str, Any, Any]] = []
+
+    def load(self, volume: Volume) -> DeviceVolume:
+        """Copy a host volume to the device."""
+        channels, frames, height, width = volume.shape
+        memory = self.device.upload(volume)
+        stride = frames * height * width
+        return DeviceVolume(memory, memory.address, (channels, frames, height, width), stride)
+
+    def store(self, array: DeviceVolume) -> Volume:
+        """Copy a device volume to the host."""
+        volume = self.device.host_array(array.shape)
+        for channel, plane in enumerate(volume):
+            self.device.download(array.address + 4 * channel * array.stride, plane)
+        self._count()
+        return volume
+
+    def load_rgb(self, frames: NDArray[np.uint8], multiple: int) -> DeviceVolume:
+        """(T, H, W, 3) bytes → (3, T, H', W'), padded to a multiple on the device."""
+        return self.kernels.load_rgb(frames, multiple)
+
+    def store_rgb(self, array: DeviceVolume, height: int, width: int) -> NDArray[np.uint8]:
+        """The first rows and columns of a volume as (T, height, width, 3) bytes."""
+        with self._timed("convert"):
+            frames = self.kernels.store_rgb(array, height, width)
+        self._count()
+        return frames
+
+    def halve(self, array: DeviceVolume) -> DeviceVolume:
+        """(C, T, 2h, 2w) → (C, T, h, w)."""
+        with self._timed("back-projection"):
+            return self.kernels.halve(array)
+
+    def take(self, array: DeviceVolume, frames: Span) -> DeviceVolume:
+        """Frames [first, last), where they lie."""
+        return array.frames(frames)
+
+    def join(self, arrays: list[DeviceVolume]) -> DeviceVolume:
+        """Volumes one after the other in time; a single one where it lies."""
+        if len(arrays) == 1:
+            return arrays[0]
+        channels, _, height, width = arrays[0].shape
+        made = self.kernels.volume(channels, sum(a.shape[1] for a in arrays), height, width)
+        first = 0
+        for array in arrays:
+            part = made.frames((first, first + array.shape[1]))
+            for channel in range(channels):
+                self.device.copy(
+                    part.address + 4 * channel * part.stride,
+                    array.address + 4 * channel * array.stride,
+                    4 * array.shape[1] * array.frame_size,
+                )
+            first += array.shape[1]
+        return made
+
+    def climb(self, low: DeviceVolume, known: DeviceVolume) -> DeviceVolume:
+        """Space-time back-projection."""
+        with self._timed("back-projection"):
+            return self.kernels.climb(low, known)
+
+    def network_pass(
+        self, given: DeviceVolume, span: Span, made: Span, num_given: int
+    ) -> DeviceVolume:
+        """Cubic interpolation, network and temporal back-projection, tile by tile.
+
+        A tile too large for the device is halved, and the pass begins again.
+        """
+        while True:
+            try:
+                return self._network_pass(given, span, made, num_given)
+            except MemoryError:
+                frames, rows, columns = self.tile
+                if max(rows, columns) <= SMALLEST_SIDE:
+                    raise
+                if rows >= columns:
+                    self.tile = (frames, -(-rows // 2), columns)
+                else:
+                    self.tile = (frames, rows, -(-columns // 8) * 4)
+
+    def _network_pass(
+        self, given: DeviceVolume, span: Span, made: Span, num_given: int
+    ) -> DeviceVolume:
+        channels, _, height, width = given.shape
+        frames, rows, columns = self.tile
+        halo = NETWORK_HALO
+        result = self.kernels.volume(channels, made[1] - made[0], height, width)
+        window = self.kernels.volume(
+            channels, frames + 2 * halo.t, rows + 2 * halo.h, columns + 2 * halo.w
+        )
+        answer = self.kernels.volume(channels, frames, rows, columns)
+        for chunk in spans(made[1] - made[0], frames, made[0]):
+            part = result.frames((chunk[0] - made[0], chunk[1] - made[0]))
+            known = given.frames((chunk[0] // 2 - span[0], chunk[1] // 2 - span[0]))
+            source, table = self._interpolation(given, span, chunk, num_given)
+            for top, _ in spans(height, rows):
+                for left, _ in spans(width, columns):
+                    with self._timed("back-projection"):
+                        self.kernels.gather(source, table, top, left, window)
+                    with self._timed("network"):
+                        self.network(window, answer)
+                    with self._timed("back-projection"):
+                        self.kernels.place(answer, known, part, top, left)
+        return result
+
+    def _interpolation(
+        self, given: DeviceVolume, span: Span, chunk: Span, num_given: int
+    ) -> tuple[DeviceVolume, TimeTable]:
+        """The frames that a chunk reads, and its taps among them: alike for chunks inside."""
+        taps = network_taps(chunk, num_given)
+        first, last = taps.needs()
+        source = given.frames((first - span[0], last - span[0]))
+        window_frames = self.tile[0] + 2 * NETWORK_HALO.t
+        return source, self.kernels.time_table(taps.within(first, last), window_frames)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        first = self.device.mark()
+        yield
+        self._marks.append((stage, first, self.device.mark()))
+
+    def _count(self) -> None:
+        """Add up the device time of all stages; to be called when the device is idle."""
+        for stage, first, last in self._marks:
+            self.seconds[stage] += self.device.seconds_between(first, last)
+        self._marks.clear()

@@ -1,0 +1,284 @@
+"""The operations of the ladder as kernel launches on volumes in device memory.
+
+The same launches drive the GPU (`tsr.runtime.device`) and, in tests, the kernels compiled as host
+C++: all that is asked of a device is to hold memory, copy, and launch by name.
+"""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.errors import SettingsError
+from tsr.core.resize import ResampleTaps
+from tsr.core.tiling import NETWORK_HALO, Span
+from tsr.core.volume import padded_size
+from tsr.runtime.kernels import THREADS
+from tsr.runtime.tap_plan import axis_plan, halving_weights
+
+HALVE_TILE = (16, 64)
+CLIMB_TILE = (32, 64)
+"""(rows, columns) of a block's tile, made or low-resolution; as in halve.cu and climb.cu."""
+
+GATHER_STRIP = 8
+"""Frames of a window that one thread makes, as in network_io.cu."""
+
+TIME_TAPS = 4
+"""Taps of cubic interpolation in time ×2."""
+
+KEPT_TABLES = 256
+"""Tables kept on the device; a video needs some twenty."""
+
+
+class Memory(Protocol):
+    """A piece of device memory, given back when the object goes."""
+
+    @property
+    def address(self) -> int:
+        """Where it starts; aligned to 256 bytes."""
+        ...
+
+
+class Device(Protocol):
+    """What the launches ask of a device. Work is done in order, on one stream."""
+
+    name: str
+
+    def allocate(self, num_bytes: int) -> Memory:
+        """Memory with unspecified content."""
+        ...
+
+    def upload(self, array: NDArray[Any]) -> Memory:
+        """A copy of a host array."""
+        ...
+
+    def download(self, address: int, array: NDArray[Any]) -> None:
+        """Fill a contiguous host array from device memory; waits until that is done."""
+        ...
+
+    def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        """A host array that is fast to transfer; content unspecified."""
+        ...
+
+    def copy(self, target: int, source: int, num_bytes: int) -> None:
+        """Copy within the device."""
+        ...
+
+    def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: int) -> None:
+        """Start a kernel of `tsr.runtime.kernels`."""
+        ...
+
+    def mark(self) -> Any:
+        """A point in the order of work, for `seconds_between`."""
+        ...
+
+    def seconds_between(self, first: Any, last: Any) -> float:
+        """Time the device took from mark to mark; both must be done."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceVolume:
+    """A (C, T, H, W) float32 volume in device memory, or a range of frames of one.
+
+    Args:
+        memory: keeps the memory alive.
+        address: of the first voxel.
+        shape: (C, T, H, W).
+        stride: voxels from one channel to the next; each channel is contiguous.
+    """
+
+    memory: Memory
+    address: int
+    shape: tuple[int, int, int, int]
+    stride: int
+
+    @property
+    def frame_size(self) -> int:
+        """Voxels of one channel of one frame."""
+        return self.shape[2] * self.shape[3]
+
+    def frames(self, span: Span) -> "DeviceVolume":
+        """Frames [first, last), where they lie."""
+        first, last = span
+        channels, frames, height, width = self.shape
+        if not 0 <= first <= last <= frames:
+            raise SettingsError(f"frames {first} to {last} are not in a volume of {frames}")
+        return replace(
+            self,
+            address=self.address + 4 * first * self.frame_size,
+            shape=(channels, last - first, height, width),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TimeTable:
+    """Taps of interpolation in time on the device: (frames, 4) indices and weights."""
+
+    index: Memory
+    weight: Memory
+    frames: int
+
+
+class CudaKernels:
+    """Launches kernels on one device; tables are computed by `core` and uploaded once."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._tables: dict[Hashable, Memory] = {}
+
+    def volume(self, channels: int, frames: int, height: int, width: int) -> DeviceVolume:
+        """A volume with unspecified content."""
+        size = channels * frames * height * width
+        memory = self.device.allocate(4 * size)
+        shape = (channels, frames, height, width)
+        return DeviceVolume(memory, memory.address, shape, size // channels)
+
+    def halve(self, volume: DeviceVolume) -> DeviceVolume:
+        """(C, T, 2h, 2w) → (C, T, h, w), as `core.resize.resize_hw`."""
+        channels, frames, height, width = volume.shape
+        if height % 2 or width % 2:
+            raise SettingsError(
+                f"a video of {width}×{height} cannot be halved; pad it to even sides"
+            )
+        height, width = height // 2, width // 2
+        made = self.volume(channels, frames, height, width)
+        self.device.launch(
+            "halve",
+            _tiles(height, width, HALVE_TILE, channels * frames),
+            *(volume.address, volume.stride, made.address, made.stride),
+            *(frames, height, width),
+            self._table(("halve", height), halving_weights(height)),
+            self._table(("halve", width), halving_weights(width)),
+        )
+        return made
+
+    def climb(self, low: DeviceVolume, known: DeviceVolume) -> DeviceVolume:
+        """Back-project (C, T·k, h, w) against (C, T, 2h, 2w), as `core.backproject.backproject`."""
+        channels, frames, height, width = low.shape
+        groups = known.shape[1]
+        if known.shape != (channels, groups, 2 * height, 2 * width) or frames % groups:
+            raise SettingsError(
+                f"a low-resolution video of shape {low.shape} does not refine a video of shape "
+                f"{known.shape}: sides must double and frames be a multiple"
+            )
+        made = self.volume(channels, frames, 2 * height, 2 * width)
+        rows, columns = axis_plan(height), axis_plan(width)
+        self.device.launch(
+            "climb",
+            _tiles(height, width, CLIMB_TILE, channels * groups),
+            *(low.address, low.stride, known.address, known.stride, made.address, made.stride),
+            *(groups, frames // groups, height, width),
+            self._table(("up", height), rows.up_weight),
+            self._table(("up", width), columns.up_weight),
+            self._table(("again", height), rows.again_weight),
+            self._table(("again", width), columns.again_weight),
+        )
+        return made
+
+    def time_table(self, taps: ResampleTaps, frames: int) -> TimeTable:
+        """Bring taps to the device; rows up to `frames` repeat the last one."""
+        rows = np.minimum(np.arange(frames), len(taps.index) - 1)
+        spare = TIME_TAPS - taps.index.shape[1]
+        if spare < 0:
+            raise SettingsError(f"{taps.index.shape[1]} taps in time; at most {TIME_TAPS} expected")
+        index = np.pad(taps.index[rows], [(0, 0), (0, spare)], mode="edge")
+        weight = np.pad(taps.weight[rows], [(0, 0), (0, spare)])
+        key = (index.tobytes(), weight.tobytes())
+        return TimeTable(
+            self._memory(("index", *key), index), self._memory(("weight", *key), weight), frames
+        )
+
+    def gather(
+        self, given: DeviceVolume, table: TimeTable, top: int, left: int, window: DeviceVolume
+    ) -> None:
+        """Fill `window` (C, table.frames, rows, columns): interpolated in time, cut with its halo.
+
+        Args:
+            given: the video that the table's indices count in.
+            top, left: first row and column of the tile inside the halo.
+        """
+        channels, frames, rows, columns = window.shape
+        if frames != table.frames or channels != given.shape[0]:
+            raise SettingsError(f"a window of shape {window.shape} does not fit {table.frames}")
+        self.device.launch(
+            "gather",
+            (_blocks(rows * -(-columns // 4)), -(-frames // GATHER_STRIP), channels),
+            *(given.address, given.stride, given.shape[2], given.shape[3]),
+            *(table.index.address, table.weight.address, frames),
+            *(top - NETWORK_HALO.h, left - NETWORK_HALO.w),
+            *(window.address, rows, columns),
+        )
+
+    def place(
+        self, tile: DeviceVolume, known: DeviceVolume, made: DeviceVolume, top: int, left: int
+    ) -> None:
+        """Set a tile of `made` (C, 2n, H, W) from (top, left) on, back-projected in time.
+
+        Args:
+            tile: (C, ≥ 2n, rows, columns); what lies beyond `made` is dropped. Columns are a
+                multiple of four.
+            known: (C, n, H, W): what each pair of frames must average to.
+        """
+        channels, frames, height, width = made.shape
+        _, tile_frames, tile_rows, tile_columns = tile.shape
+        if 2 * known.shape[1] != frames or tile_frames < frames or tile_columns % 4 or left % 4:
+            raise SettingsError(
+                f"a tile of shape {tile.shape} does not fit a volume of shape {made.shape} over "
+                f"one of shape {known.shape}"
+            )
+        rows, columns = min(tile_rows, height - top), min(tile_columns, width - left)
+        self.device.launch(
+            "place",
+            (_blocks(rows * -(-columns // 4)), frames // 2, channels),
+            *(tile.address, tile_frames, tile_rows, tile_columns),
+            *(known.address, known.stride, made.address, made.stride),
+            *(height, width, top, left, rows, columns),
+        )
+
+    def load_rgb(self, rgb: NDArray[np.uint8], multiple: int = 1) -> DeviceVolume:
+        """(T, H, W, 3) bytes → (3, T, H', W') in [0, 1], sides padded up to a multiple."""
+        frames, height, width, _ = rgb.shape
+        made = self.volume(3, frames, *padded_size(height, width, multiple))
+        rows, columns = made.shape[2:]
+        source = self.device.upload(rgb)
+        self.device.launch(
+            "load_rgb",
+            (_blocks(rows * -(-columns // 4)), frames, 1),
+            *(source.address, height, width, made.address, made.stride, rows, columns),
+        )
+        return made
+
+    def store_rgb(self, volume: DeviceVolume, height: int, width: int) -> NDArray[np.uint8]:
+        """The first rows and columns of (3, T, H', W') → (T, height, width, 3) bytes, rounded."""
+        _, frames, rows, columns = volume.shape
+        rgb = self.device.host_array((frames, height, width, 3), np.uint8)
+        made = self.device.allocate(rgb.nbytes)
+        self.device.launch(
+            "store_rgb",
+            (_blocks(height * -(-width // 4)), frames, 1),
+            *(volume.address, volume.stride, rows, columns, made.address, height, width),
+        )
+        self.device.download(made.address, rgb)
+        return rgb
+
+    def _table(self, key: Hashable, table: NDArray[Any]) -> int:
+        return self._memory(key, table).address
+
+    def _memory(self, key: Hashable, table: NDArray[Any]) -> Memory:
+        memory = self._tables.pop(key, None) or self.device.upload(np.ascontiguousarray(table))
+        self._tables[key] = memory  # the latest used comes last
+        if len(self._tables) > KEPT_TABLES:
+            self._tables.pop(next(iter(self._tables)))
+        return memory
+
+
+def _tiles(height: int, width: int, tile: tuple[int, int], volumes: int) -> tuple[int, int, int]:
+    return math.ceil(width / tile[1]), math.ceil(height / tile[0]), volumes
+
+
+def _blocks(items: int) -> int:
+    return -(-items // THREADS)

@@ -1,0 +1,181 @@
+"""One NVIDIA GPU by pycuda: memory, transfers, kernel launches. Nothing else imports pycuda.
+
+The device's primary context is used, which ONNX Runtime, TensorRT and torch share; all work goes
+to one stream in order. pycuda raises on any call that fails.
+"""
+
+import atexit
+import importlib.util
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.errors import DeviceError
+from tsr.runtime.cuda_kernels import Memory
+from tsr.runtime.kernels import SIGNATURES, THREADS, kernel_module
+
+USE_THE_CPU = "or use --device cpu"
+
+
+def missing() -> str | None:
+    """Why there is no CUDA device to use, with the remedy; None if there is one."""
+    if importlib.util.find_spec("pycuda") is None:
+        return f"pycuda is not installed; pip install pycuda, {USE_THE_CPU}"
+    try:
+        import pycuda.driver as driver
+    except ImportError as error:  # libcuda.so.1 comes with the driver
+        return f"pycuda cannot be loaded ({error}); install the NVIDIA driver, {USE_THE_CPU}"
+    try:
+        driver.init()
+        count = driver.Device.count()
+    except driver.Error as error:
+        return f"the NVIDIA driver does not answer ({error}); check nvidia-smi, {USE_THE_CPU}"
+    return None if count else f"the NVIDIA driver shows no GPU; check nvidia-smi, {USE_THE_CPU}"
+
+
+class CudaDevice:
+    """See `tsr.runtime.cuda_kernels.Device`.
+
+    Args:
+        ordinal: which GPU, as CUDA counts them.
+        module: the kernels as cubin or fat binary; compiled or taken from the cache when absent.
+
+    Raises:
+        DeviceError: there is no GPU, driver or pycuda, or the kernels cannot be had.
+    """
+
+    def __init__(self, ordinal: int = 0, module: bytes | None = None) -> None:
+        if reason := missing():
+            raise DeviceError(reason)
+        import pycuda.driver as driver
+        from pycuda.tools import DeviceMemoryPool, PageLockedMemoryPool
+
+        if ordinal >= driver.Device.count():
+            raise DeviceError(
+                f"GPU {ordinal} was asked for; there are {driver.Device.count()}, counted from 0"
+            )
+        self.ordinal = ordinal
+        self._driver = driver
+        device = driver.Device(ordinal)
+        self.name: str = device.name()
+        self.capability: tuple[int, int] = device.compute_capability()
+        module = kernel_module(self.capability) if module is None else module
+        self._context = device.retain_primary_context()
+        self._context.push()
+        atexit.register(self._context.pop)
+        self._stream = driver.Stream()
+        self._memory = DeviceMemoryPool()
+        self._page_locked = PageLockedMemoryPool()
+        self._sending: deque[tuple[Any, Any]] = deque()  # (event, array still being read)
+        with _told("load its kernels"):
+            self._module = driver.module_from_buffer(module)
+            self._kernels = {
+                name: self._module.get_function(name).prepare(signature)
+                for name, signature in SIGNATURES.items()
+            }
+
+    @property
+    def stream_handle(self) -> int:
+        """The CUDA stream as a number, for ONNX Runtime and TensorRT."""
+        return int(self._stream.handle)
+
+    @property
+    def free_memory(self) -> int:
+        """Bytes that could still be allocated."""
+        free, _ = self._driver.mem_get_info()
+        return int(free) + int(self._memory.managed_bytes - self._memory.active_bytes)
+
+    @property
+    def driver_version(self) -> str:
+        """The CUDA version that the driver supports, as 13.0."""
+        version = self._driver.get_driver_version()
+        return f"{version // 1000}.{version % 1000 // 10}"
+
+    def allocate(self, num_bytes: int) -> Memory:
+        """Memory with unspecified content, given back to a pool when the object goes.
+
+        Raises:
+            MemoryError: there is not that much, even after emptying the pool.
+        """
+        return _Pooled(self._allocation(num_bytes))
+
+    def upload(self, array: NDArray[Any]) -> Memory:
+        """A copy of a host array; does not wait for the device."""
+        staged = self.host_array(array.shape, array.dtype)
+        staged[...] = array
+        memory = self._allocation(array.nbytes)
+        self._driver.memcpy_htod_async(memory, staged, self._stream)
+        while self._sending and self._sending[0][0].query():
+            self._sending.popleft()
+        self._sending.append((self.mark(), staged))
+        return _Pooled(memory)
+
+    def download(self, address: int, array: NDArray[Any]) -> None:
+        """Fill a contiguous host array from device memory; waits until that is done."""
+        self._driver.memcpy_dtoh_async(array, address, self._stream)
+        self.synchronize()
+
+    def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        """A page-locked host array from a pool: transfers then run at full speed."""
+        array: NDArray[Any] = self._page_locked.allocate(shape, np.dtype(dtype))
+        return array
+
+    def copy(self, target: int, source: int, num_bytes: int) -> None:
+        """Copy within the device."""
+        self._driver.memcpy_dtod_async(target, source, num_bytes, self._stream)
+
+    def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: int) -> None:
+        """Start a kernel of `tsr.runtime.kernels`."""
+        function = self._kernels[kernel]
+        function.prepared_async_call(grid, (THREADS, 1, 1), self._stream, *arguments)
+
+    def mark(self) -> Any:
+        """A point in the order of work."""
+        event = self._driver.Event()
+        event.record(self._stream)
+        return event
+
+    def seconds_between(self, first: Any, last: Any) -> float:
+        """Time the device took from mark to mark; both must be done."""
+        return float(first.time_till(last)) / 1000
+
+    def synchronize(self) -> None:
+        """Wait until all work is done."""
+        with _told("finish its work"):
+            self._stream.synchronize()
+
+    def release(self) -> None:
+        """Give memory that lies unused in the pools back to the driver."""
+        self.synchronize()
+        self._sending.clear()
+        self._memory.free_held()
+        self._page_locked.free_held()
+
+    def _allocation(self, num_bytes: int) -> Any:
+        try:
+            return self._memory.allocate(max(num_bytes, 1))
+        except self._driver.MemoryError as error:
+            raise MemoryError(f"{self.name} has no {num_bytes / 2**20:.0f} MiB left") from error
+
+
+class _Pooled:
+    """A piece of the pool; returns to it when the last reference goes."""
+
+    def __init__(self, allocation: Any) -> None:
+        self._allocation = allocation
+        self.address = int(allocation)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say a driver's failure in one line."""
+    import pycuda.driver as driver
+
+    try:
+        yield
+    except driver.Error as error:
+        raise DeviceError(f"the GPU could not {what} ({error}); check nvidia-smi") from error

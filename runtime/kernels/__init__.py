@@ -1,0 +1,106 @@
+"""The CUDA kernels: their sources, how they are called, and how they become a loadable module.
+
+Nothing is compiled for a user twice: the module is kept per source and GPU generation.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tsr.core.errors import DeviceError
+from tsr.core.outputs import completed
+
+FOLDER = Path(__file__).resolve().parent
+
+UNIT = FOLDER / "all.cu"
+"""The one compilation unit."""
+
+THREADS = 256
+"""Threads per block of every kernel."""
+
+SIGNATURES = {
+    "climb": "PqPqPqiiiiPPPP",
+    "gather": "PqiiPPiiiPii",
+    "halve": "PqPqiiiPP",
+    "load_rgb": "PiiPqii",
+    "place": "PiiiPqPqiiiiii",
+    "store_rgb": "PqiiPii",
+}
+"""Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""
+
+FLAGS = ("-std=c++17", "-O3")
+
+CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0))
+"""GPU generations the kernels are kept compiling for: Turing to Blackwell."""
+
+
+def kernel_module(capability: tuple[int, int]) -> bytes:
+    """The module for a GPU of this compute capability: from the cache, else compiled into it.
+
+    Raises:
+        DeviceError: it is not there and nvcc is missing or refuses.
+    """
+    path = cached_module(capability)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with completed(path) as temporary:
+            compile_module(temporary, [capability])
+    return path.read_bytes()
+
+
+def cached_module(capability: tuple[int, int]) -> Path:
+    """Where the compiled kernels are kept; the name changes with their sources and flags."""
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for source in sources():
+        digest.update(source.read_bytes())
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    major, minor = capability
+    return Path(root) / "tsr" / "kernels" / f"{digest.hexdigest()[:16]}-sm_{major}{minor}.fatbin"
+
+
+def sources() -> list[Path]:
+    """All source files, in a fixed order."""
+    return sorted([*FOLDER.glob("*.cu"), *FOLDER.glob("*.cuh")])
+
+
+def compile_module(
+    path: Path, capabilities: Sequence[tuple[int, int]], flags: Sequence[str] = ()
+) -> None:
+    """Compile all kernels with nvcc into one fat binary.
+
+    Raises:
+        DeviceError: nvcc is missing or refuses.
+    """
+    targets = [
+        f"-gencode=arch=compute_{major}{minor},code=sm_{major}{minor}"
+        for major, minor in capabilities
+    ]
+    command = [find_nvcc(), *FLAGS, *flags, *targets, "--threads", "0", "-fatbin"]
+    done = subprocess.run(
+        [*command, "-o", str(path), str(UNIT)], capture_output=True, encoding="utf-8"
+    )
+    if done.returncode:
+        message = (done.stderr or done.stdout).strip().splitlines()
+        raise DeviceError(
+            f"nvcc could not compile the CUDA kernels ({message[0] if message else 'no message'}); "
+            "the GPU may be newer than the CUDA toolkit: update the toolkit, or use --device cpu"
+        )
+
+
+def find_nvcc() -> str:
+    """The CUDA compiler: on PATH, under $CUDA_HOME, or where Linux installs it.
+
+    Raises:
+        DeviceError: there is none.
+    """
+    home = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"))
+    found = shutil.which("nvcc") or shutil.which(str(home / "bin" / "nvcc"))
+    if not found:
+        raise DeviceError(
+            "the CUDA kernels are not compiled for this GPU yet, and nvcc is neither on PATH nor "
+            "under $CUDA_HOME; install the CUDA toolkit once, or use --device cpu"
+        )
+    return found

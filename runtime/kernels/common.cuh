@@ -1,0 +1,123 @@
+// What every kernel shares. Each file compiles as CUDA and, unchanged, as host C++ (g++ -x c++):
+// a kernel's body is a function of its block and its team of threads, and on a host the team is one.
+//
+// Volumes are (C, T, H, W) float32, each channel contiguous; `stride` is the distance of channels.
+// Weights are never computed here: tables come from tsr.core.resize.
+#pragma once
+
+#ifdef __CUDACC__
+#define HD __host__ __device__ __forceinline__
+#define UNROLL _Pragma("unroll")
+#else
+#include <cmath>
+#define HD inline
+#define UNROLL
+#define __restrict__ __restrict
+#endif
+
+typedef long long Stride;
+
+struct Block {
+    int x, y, z;
+};
+
+/// The threads that work on one block together.
+struct Team {
+    int rank, size;
+
+    HD void wait() const {
+#ifdef __CUDA_ARCH__
+        __syncthreads();
+#endif
+    }
+};
+
+struct alignas(8) Pair {
+    float a, b;
+};
+
+struct alignas(16) Quad {
+    float a, b, c, d;
+};
+
+HD int smaller(int a, int b) { return a < b ? a : b; }
+
+/// `position` held inside [0, length).
+HD int held(int position, int length) {
+    return position < 0 ? 0 : position < length ? position : length - 1;
+}
+
+HD float clipped(float value) { return fminf(fmaxf(value, 0.0f), 1.0f); }
+
+HD Quad operator+(Quad p, Quad q) { return {p.a + q.a, p.b + q.b, p.c + q.c, p.d + q.d}; }
+HD Quad operator-(Quad p, Quad q) { return {p.a - q.a, p.b - q.b, p.c - q.c, p.d - q.d}; }
+HD Quad operator*(float s, Quad q) { return {s * q.a, s * q.b, s * q.c, s * q.d}; }
+HD Quad clipped(Quad q) { return {clipped(q.a), clipped(q.b), clipped(q.c), clipped(q.d)}; }
+
+HD Pair pair_at(const float* place) { return *reinterpret_cast<const Pair*>(place); }
+HD Quad quad_at(const float* place) { return *reinterpret_cast<const Quad*>(place); }
+
+/// Whether the four samples from `x` on can be moved as one: rows are then 16-byte aligned.
+HD bool whole_quad(int x, int width) { return width % 4 == 0 && x >= 0 && x + 4 <= width; }
+
+/// Samples x to x + 3 of a row; positions outside repeat its first or last sample.
+HD Quad read_row(const float* __restrict__ row, int x, int width) {
+    if (whole_quad(x, width)) return quad_at(row + x);
+    return {row[held(x, width)], row[held(x + 1, width)], row[held(x + 2, width)],
+            row[held(x + 3, width)]};
+}
+
+/// Set samples x to x + 3 of a row that will not be read again soon; those outside are dropped.
+HD void write_row(float* __restrict__ row, int x, int width, Quad value) {
+    if (whole_quad(x, width)) {
+#ifdef __CUDA_ARCH__
+        __stcs(reinterpret_cast<float4*>(row + x), make_float4(value.a, value.b, value.c, value.d));
+#else
+        *reinterpret_cast<Quad*>(row + x) = value;
+#endif
+        return;
+    }
+    if (x < width) row[x] = value.a;
+    if (x + 1 < width) row[x + 1] = value.b;
+    if (x + 2 < width) row[x + 2] = value.c;
+    if (x + 3 < width) row[x + 3] = value.d;
+}
+
+// KERNEL(name, threads, (parameters), body) is a __global__ function on a GPU; on a host, a function
+// that runs the blocks of `grid` one after the other. TILE_KERNEL also has shared memory, and a
+// number of blocks that a multiprocessor must hold at once.
+#ifdef __CUDACC__
+#define KERNEL(name, threads, parameters, ...)                                  \
+    extern "C" __global__ void __launch_bounds__(threads) name parameters {     \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};   \
+        const Team team{(int)threadIdx.x, threads};                             \
+        __VA_ARGS__;                                                            \
+    }
+#define TILE_KERNEL(name, threads, resident, floats, parameters, ...)                 \
+    extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \
+        __shared__ alignas(16) float shared[floats];                                  \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};         \
+        const Team team{(int)threadIdx.x, threads};                                   \
+        __VA_ARGS__;                                                                  \
+    }
+#else
+extern "C" {
+__attribute__((weak)) int grid[3] = {1, 1, 1};
+}
+#define KERNEL(name, threads, parameters, ...)              \
+    extern "C" void name parameters {                       \
+        const Team team{0, 1};                              \
+        for (int z = 0; z < grid[2]; ++z)                   \
+            for (int y = 0; y < grid[1]; ++y)               \
+                for (int x = 0; x < grid[0]; ++x) {         \
+                    const Block block{x, y, z};             \
+                    __VA_ARGS__;                            \
+                }                                           \
+    }
+#define TILE_KERNEL(name, threads, resident, floats, parameters, ...) \
+    alignas(16) static float name##_shared[floats];                   \
+    KERNEL(name, threads, parameters, {                               \
+        float* shared = name##_shared;                                \
+        __VA_ARGS__;                                                  \
+    })
+#endif

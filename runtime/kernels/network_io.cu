@@ -1,0 +1,99 @@
+// What surrounds a network pass: its window out of the video, cubic-interpolated in time, and its
+// result back into the video, corrected in time (core.resize, core.tiling, core.backproject).
+#include "common.cuh"
+
+namespace network_io {
+
+constexpr int kThreads = 256;
+constexpr int kTaps = 4;
+constexpr int kStrip = 8;  // frames that one thread makes, its sources held in registers
+
+/// Frames of the window at one place: `index` and `weight` say which source frames make each.
+HD void interpolate(const float* __restrict__ source, Stride step, int x, int width,
+                    const int* __restrict__ index, const float* __restrict__ weight, int frames,
+                    float* __restrict__ made, Stride made_step, int made_x, int made_width) {
+    Quad window[kTaps];
+    int holds[kTaps] = {-1, -1, -1, -1};
+    for (int n = 0; n < frames; ++n) {
+        Quad sum = {0.0f, 0.0f, 0.0f, 0.0f};
+UNROLL
+        for (int k = 0; k < kTaps; ++k) {
+            const int wanted = index[n * kTaps + k];  // the same for all threads: no divergence
+            if (wanted != holds[k]) {
+                const int next = k + 1 < kTaps ? k + 1 : k;
+                if (wanted == holds[next]) {
+                    window[k] = window[next];
+                } else {
+                    window[k] = read_row(source + wanted * step, x, width);
+                }
+                holds[k] = wanted;
+            }
+            sum = sum + weight[n * kTaps + k] * window[k];
+        }
+        write_row(made + n * made_step, made_x, made_width, sum);
+    }
+}
+
+HD void gather(const Block& block, const Team& team, const float* source, Stride source_stride,
+               int height, int width, const int* index, const float* weight, int frames, int top,
+               int left, float* window, int rows, int columns) {
+    const int quads = (columns + 3) / 4, first = block.y * kStrip;
+    const Stride step = (Stride)height * width, made_step = (Stride)rows * columns;
+    const float* channel = source + block.z * source_stride;
+    float* made = window + ((Stride)block.z * frames + first) * made_step;
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int item = block.x * kThreads + n, y = item / quads, x = item % quads * 4;
+        if (y >= rows) continue;
+        interpolate(channel + (Stride)held(top + y, height) * width, step, left + x, width,
+                    index + first * kTaps, weight + first * kTaps, smaller(kStrip, frames - first),
+                    made + (Stride)y * columns, made_step, x, columns);
+    }
+}
+
+/// Two frames moved so that their mean is the known one.
+HD void correct(Quad& even, Quad& odd, Quad known) {
+    const Quad error = 0.5f * (even + odd) - known;
+    even = clipped(even - error);
+    odd = clipped(odd - error);
+}
+
+/// Tiles are multiples of four columns wide, so only the video's own border cuts a quad.
+HD void place(const Block& block, const Team& team, const float* tile, int tile_frames,
+              int tile_rows, int tile_columns, const float* known, Stride known_stride, float* made,
+              Stride made_stride, int height, int width, int top, int left, int rows, int columns) {
+    const int quads = (columns + 3) / 4, frame = 2 * block.y;
+    const Stride step = (Stride)height * width, tile_step = (Stride)tile_rows * tile_columns;
+    tile += ((Stride)block.z * tile_frames + frame) * tile_step;
+    known += block.z * known_stride + block.y * step;
+    made += block.z * made_stride + frame * step;
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int item = block.x * kThreads + n, y = item / quads, x = item % quads * 4;
+        if (y >= rows) continue;
+        const Stride row = (Stride)(top + y) * width;
+        const float* from = tile + (Stride)y * tile_columns;
+        Quad even = read_row(from, x, tile_columns);
+        Quad odd = read_row(from + tile_step, x, tile_columns);
+        correct(even, odd, read_row(known + row, left + x, width));
+        write_row(made + row, left + x, width, even);
+        write_row(made + row + step, left + x, width, odd);
+    }
+}
+
+}  // namespace network_io
+
+/// Cut (C, frames, rows, columns) from row `top` and column `left` on, which may lie outside the
+/// video and then repeat its border; frames are mixed by the tables (frames, 4).
+KERNEL(gather, network_io::kThreads,
+       (const float* source, Stride source_stride, int height, int width, const int* index,
+        const float* weight, int frames, int top, int left, float* window, int rows, int columns),
+       network_io::gather(block, team, source, source_stride, height, width, index, weight, frames,
+                          top, left, window, rows, columns))
+
+/// Set rows × columns from (top, left) on of pairs of frames to a network's result, (C, tile_frames,
+/// tile_rows, tile_columns), each pair shifted to the mean of its known frame and clipped.
+KERNEL(place, network_io::kThreads,
+       (const float* tile, int tile_frames, int tile_rows, int tile_columns, const float* known,
+        Stride known_stride, float* made, Stride made_stride, int height, int width, int top,
+        int left, int rows, int columns),
+       network_io::place(block, team, tile, tile_frames, tile_rows, tile_columns, known,
+                         known_stride, made, made_stride, height, width, top, left, rows, columns))

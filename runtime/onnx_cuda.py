@@ -1,0 +1,125 @@
+"""A model file as a function of device memory, by ONNX Runtime's CUDA provider and cuDNN."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tsr.core.errors import DeviceError, ModelError
+from tsr.core.model_card import METADATA_KEY, ModelCard
+from tsr.runtime.cuda_kernels import DeviceVolume
+from tsr.runtime.device import CudaDevice
+from tsr.runtime.onnx_network import INPUT, OUTPUT
+
+PROVIDER = "CUDAExecutionProvider"
+
+OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUDNN_STATUS_ALLOC_FAILED")
+"""How ONNX Runtime words it when the device has no memory left."""
+
+
+def missing() -> str | None:
+    """Why ONNX Runtime cannot use a GPU, with the remedy; None if it can."""
+    import onnxruntime as ort
+
+    if PROVIDER in ort.get_available_providers():
+        return None
+    return (
+        f"onnxruntime {ort.__version__} is built without CUDA; "
+        "pip uninstall onnxruntime, then pip install onnxruntime-gpu, or use --device cpu"
+    )
+
+
+class OnnxCudaNetwork:
+    """The network of an .onnx file on a GPU; see `tsr.runtime.cuda_backend.DeviceNetwork`.
+
+    Args:
+        path: the file that `tsr-export` wrote; its graph decides the precision.
+        device: where; the network joins its stream.
+        search: how cuDNN's algorithms are chosen: HEURISTIC or EXHAUSTIVE (both by its heuristics;
+            ONNX Runtime's DEFAULT means cuDNN's slow fallbacks).
+        tf32: let FP32 convolutions use tensor cores, with 10-bit mantissas.
+
+    Raises:
+        DeviceError: ONNX Runtime has no CUDA, or cannot load it.
+        ModelError: the file is missing, damaged, or not a model of ours.
+    """
+
+    name = "onnxruntime-cuda"
+
+    def __init__(
+        self, path: Path, device: CudaDevice, *, search: str = "HEURISTIC", tf32: bool = False
+    ) -> None:
+        if reason := missing():
+            raise DeviceError(reason)
+        import onnxruntime as ort
+
+        if not path.is_file():
+            raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
+        self._path, self._device = path, device
+        self._provider = {
+            "device_id": str(device.ordinal),
+            "user_compute_stream": str(device.stream_handle),
+            "prefer_nhwc": "1",
+            "fuse_conv_bias": "1",
+            "cudnn_conv_algo_search": search,
+            "use_tf32": str(int(tf32)),
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+        if hasattr(ort, "preload_dlls"):
+            ort.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, where they are installed
+        self._session = self._open()
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card = ModelCard.from_json(metadata.get(METADATA_KEY), path)
+        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
+        if names != [INPUT, OUTPUT]:
+            raise ModelError(
+                f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
+                "Make it again with tsr-export"
+            )
+
+    def _open(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        # A graph that ran partly on the CPU would copy every activation back and forth.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            session = ort.InferenceSession(
+                self._path, options, providers=[(PROVIDER, self._provider)]
+            )
+        except Exception as error:  # ONNX Runtime raises a class per status, with no common base
+            raise ModelError(
+                f"ONNX Runtime cannot run {self._path} on {self._device.name} "
+                f"({_first_line(error)}); make it again with tsr-export, or use --device cpu"
+            ) from error
+        if PROVIDER not in session.get_providers():
+            raise DeviceError(
+                "ONNX Runtime could not load its CUDA provider; its CUDA and cuDNN libraries are "
+                "missing: pip install 'onnxruntime-gpu[cuda,cudnn]', or use --device cpu"
+            )
+        return session
+
+    def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
+        """(3, T + 6, H + 16, W + 16) → (3, T, H, W), without waiting for the device."""
+        binding = self._session.io_binding()
+        for bind, name, volume in (
+            (binding.bind_input, INPUT, window),
+            (binding.bind_output, OUTPUT, made),
+        ):
+            shape = (1, *volume.shape)
+            bind(name, "cuda", self._device.ordinal, np.float32, shape, volume.address)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # as above
+            if not any(text in str(error) for text in OUT_OF_MEMORY):
+                raise DeviceError(
+                    f"the network failed on {self._device.name} ({_first_line(error)}); "
+                    "use --device cpu"
+                ) from error
+            self._session = self._open()  # the old one holds on to the memory it has
+            raise MemoryError(f"{self._device.name} has no memory for this tile") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

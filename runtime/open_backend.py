@@ -1,0 +1,47 @@
+"""Which device runs a model: asked for, or the best there is. Never another one after a failure."""
+
+from pathlib import Path
+from typing import Any
+
+from tsr.core.errors import SettingsError
+from tsr.core.model_card import ModelCard
+from tsr.runtime.backend import Backend
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def open_backend(
+    model: Path, device: str = "auto", tile: tuple[int, int, int] | None = None
+) -> tuple[Backend[Any], ModelCard]:
+    """Load a model where it shall run.
+
+    Args:
+        model: an .onnx file from `tsr-export`.
+        device: `auto` takes a GPU if there is one and ONNX Runtime can use it.
+        tile: network output per call (frames, rows, columns); the backend's own if None.
+
+    Raises:
+        DeviceError: the device asked for is not there or fails. ModelError: the model is unusable.
+    """
+    if device not in DEVICES:
+        raise SettingsError(f"device {device} is unknown; choose {', '.join(DEVICES)}")
+    if device == "cuda" or (device == "auto" and cuda_is_there()):
+        from tsr.runtime import cuda_backend
+        from tsr.runtime.device import CudaDevice
+        from tsr.runtime.onnx_cuda import OnnxCudaNetwork
+
+        gpu = CudaDevice()
+        on_gpu = OnnxCudaNetwork(model, gpu)
+        return cuda_backend.CudaBackend(gpu, on_gpu, tile or cuda_backend.TILE), on_gpu.card
+    from tsr.runtime import cpu_backend
+    from tsr.runtime.onnx_network import OnnxNetwork
+
+    network = OnnxNetwork(model)
+    return cpu_backend.CpuBackend(network, tile or cpu_backend.TILE), network.card
+
+
+def cuda_is_there() -> bool:
+    """Whether ONNX Runtime was built with CUDA and the driver shows a GPU."""
+    from tsr.runtime import device, onnx_cuda
+
+    return onnx_cuda.missing() is None and device.missing() is None

@@ -1,0 +1,45 @@
+"""The FP16 export: half precision inside, FP32 at both ends."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from tsr.core.ladder import ScaleLadder
+from tsr.core.model_card import ModelCard, VideoStamp
+from tsr.export.to_onnx import to_onnx
+from tsr.trainer.network import TsrNetwork, save_model
+
+STAMP = VideoStamp(name="clip", sha256="0", width=64, height=64, num_frames=9, fps=Fraction(30))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A random model of 8 channels whose last layer is zero: what it makes is its input."""
+    network = TsrNetwork(8)
+    network.initialise(torch.Generator().manual_seed(0))
+    card = ModelCard(channels=8, ladder=ScaleLadder(Fraction(1, 4), 8), video=STAMP)
+    save_model(tmp_path / "model.safetensors", network, card)
+    return tmp_path / "model.safetensors"
+
+
+def test_half_export_keeps_the_base_in_full_precision(model: Path, tmp_path: Path) -> None:
+    """Only the residual is half: where it is zero, every bit of the input comes out."""
+    card = to_onnx(model, tmp_path / "half.onnx", half=True)
+    assert card.precision == "fp16"
+    session = ort.InferenceSession(tmp_path / "half.onnx", providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].type == session.get_outputs()[0].type == "tensor(float)"
+    base = np.random.default_rng(0).random((1, 3, 10, 24, 32), np.float32)
+    (made,) = session.run(None, {session.get_inputs()[0].name: base})
+    np.testing.assert_array_equal(made, base[:, :, 3:-3, 8:-8, 8:-8])
+
+
+def test_half_export_is_half_the_size(model: Path, tmp_path: Path) -> None:
+    """The weights are stored as they are computed with."""
+    to_onnx(model, tmp_path / "full.onnx")
+    to_onnx(model, tmp_path / "half.onnx", half=True)
+    sizes = [(tmp_path / name).stat().st_size for name in ("full.onnx", "half.onnx")]
+    assert sizes[1] < 0.6 * sizes[0] + 4000

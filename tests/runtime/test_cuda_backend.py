@@ -1,0 +1,111 @@
+"""The CUDA backend against the CPU backend: same ladder, same frames, whatever the tiles."""
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tsr.core.ladder import ScaleLadder
+from tsr.core.volume import Volume
+from tsr.runtime.cascade import FramePyramid, run_segment
+from tsr.runtime.cpu_backend import CpuBackend
+from tsr.runtime.cuda_backend import CudaBackend
+from tsr.runtime.cuda_kernels import DeviceVolume
+from tsr.runtime.plan import plan_segments
+
+ROUNDING = 1e-5
+"""Three back-projections and network passes, each exact to a few units in the last place."""
+
+
+def stencil(window: Volume) -> Volume:
+    """A stand-in for the network with its whole receptive field, T + 6 frames in and T out."""
+    near = window[:, 3:-3, 8:-8, 8:-8]
+    far = window[:, :-6, :-16, 16:] - window[:, 6:, 16:, :-16]
+    made: Volume = near + np.float32(0.2) * far
+    return made
+
+
+class StencilNetwork:
+    """`stencil` where the volumes are; refuses windows of more than `limit` voxels."""
+
+    name = "stencil"
+
+    def __init__(self, device: Any, limit: int = 10**9) -> None:
+        self.device, self.limit = device, limit
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
+        if np.prod(window.shape) > self.limit:
+            raise MemoryError
+        self.shapes.add(window.shape)
+        given = np.empty(window.shape, np.float32)
+        self.device.download(window.address, given)
+        result = self.device.upload(np.ascontiguousarray(stencil(given)))
+        self.device.copy(made.address, result.address, 4 * int(np.prod(made.shape)))
+
+
+def clip(frames: int, height: int, width: int) -> Volume:
+    """A smooth random video."""
+    noise = np.random.default_rng(0).random((3, frames, height, width), np.float32)
+    return (noise + np.roll(noise, 1, 1) + np.roll(noise, 1, 2) + np.roll(noise, 1, 3)) / 4
+
+
+def climb_ladder(backend: Any, video: Volume, ladder: ScaleLadder, segment: int) -> Volume:
+    frames = (np.ascontiguousarray(video[:, n]) for n in range(video.shape[1]))
+    pyramid: FramePyramid[Any] = FramePyramid(frames, ladder, backend)
+    made = [
+        backend.store(group).copy()  # the next climb may overwrite it
+        for plan in plan_segments(ladder, video.shape[1], segment)
+        for group in run_segment(plan, pyramid, backend, video.shape[1])
+    ]
+    return np.concatenate(made, axis=1)
+
+
+@pytest.mark.parametrize("ladder", [("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2)])
+def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[str, int]) -> None:
+    """Network passes and climbs in device memory, segment by segment, at odd sizes."""
+    steps = ScaleLadder(Fraction(ladder[0]), ladder[1])
+    video = clip(5, 90, 123)
+    cpu = CpuBackend(stencil, (16, 96, 160))  # type: ignore[arg-type]
+    cuda = CudaBackend(device, StencilNetwork(device), (8, 40, 64))
+    expected = climb_ladder(cpu, video, steps, segment=5)
+    found = climb_ladder(cuda, video, steps, segment=2)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
+    assert cuda.network.shapes == {(3, 14, 56, 80)}  # one shape, so one search for algorithms
+    assert set(cuda.seconds) == {"back-projection", "network"}
+
+
+def test_tiles_and_segments_do_not_show(device: Any) -> None:
+    """Any cut of space and time gives the same bits."""
+    steps, video = ScaleLadder(Fraction(1, 4), 8), clip(6, 64, 104)
+    cuts = [((32, 64, 104), 6), ((8, 24, 36), 6), ((2, 17, 12), 1), ((6, 40, 200), 4)]
+    results = [
+        climb_ladder(CudaBackend(device, StencilNetwork(device), tile), video, steps, segment)
+        for tile, segment in cuts
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_a_tile_too_large_for_the_device_is_halved(device: Any) -> None:
+    """Running out of memory costs a retry with smaller tiles; the frames are the same."""
+    steps, video = ScaleLadder(Fraction(1, 2), 4), clip(3, 64, 104)
+    roomy = CudaBackend(device, StencilNetwork(device), (8, 64, 104))
+    tight = CudaBackend(device, StencilNetwork(device, limit=140_000), (8, 64, 104))
+    expected = climb_ladder(roomy, video, steps, segment=3)
+    np.testing.assert_array_equal(climb_ladder(tight, video, steps, segment=3), expected)
+    assert roomy.tile == (8, 64, 104)
+    assert tight.tile == (8, 32, 52)
+    hopeless = CudaBackend(device, StencilNetwork(device, limit=1), (8, 64, 104))
+    with pytest.raises(MemoryError):
+        climb_ladder(hopeless, video, steps, segment=3)
+
+
+def test_frames_as_bytes_go_through_the_device(device: Any) -> None:
+    """What is loaded as bytes and padded is stored as the same bytes."""
+    rgb = np.random.default_rng(0).integers(0, 256, (1, 21, 30, 3), np.uint8)
+    backend = CudaBackend(device, StencilNetwork(device))
+    loaded = backend.load_rgb(rgb, 8)
+    assert loaded.shape == (3, 1, 24, 32)
+    np.testing.assert_array_equal(backend.store_rgb(loaded, 21, 30), rgb)
