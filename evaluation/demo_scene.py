@@ -31,11 +31,11 @@ DEMO_HEIGHT, DEMO_WIDTH = 272, 480
 DEMO_INPUT_FRAMES = 32
 DEMO_FACTOR = 8
 
-SLOW, HALF, FAST = 0.30, 0.42, 0.75
+SLOW, HALF, FAST = 0.12, 0.30, 0.60
 """Spoke periods per input frame at the ends, before and after full speed, and at full speed; above
 0.5 the wheel seems to turn backwards."""
 
-FULL_SPEED = (0.48, 0.72)
+FULL_SPEED = (0.45, 0.62)
 """Part of the clip during which the wheel turns at `FAST`."""
 
 
@@ -60,12 +60,12 @@ class DemoScene:
 
 
 def demo_scene(num_frames: int = DEMO_INPUT_FRAMES * DEMO_FACTOR) -> DemoScene:
-    """The demo scene whose wheel starts at half speed, runs at full speed and slows down again.
+    """The demo scene whose wheel speeds up, runs at full speed and slows down again.
 
     Args:
         num_frames: truth frames of the clip; the wheel's speed is laid out over them.
     """
-    before, after = FULL_SPEED[0] - 0.1, FULL_SPEED[1] + 0.1
+    before, after = FULL_SPEED[0] - 0.13, FULL_SPEED[1] + 0.13
     shares = (0.0, before, *FULL_SPEED, after, 1.0)
     speeds = (SLOW, HALF, FAST, FAST, HALF, SLOW)
     speed = Profile(
@@ -93,7 +93,7 @@ def demo_view(num_frames: int, height: int, width: int) -> tuple[slice, View]:
         The input frames to cut out of the clip, and the view, whose output frames count from the
         first of those; it shows three instants within one input frame.
     """
-    first = round((FULL_SPEED[0] + 0.05) * num_frames / DEMO_FACTOR)
+    first = round((FULL_SPEED[0] + 0.02) * num_frames / DEMO_FACTOR)
     view = View(
         top=round(0.04 * height),
         left=round(0.16 * height),

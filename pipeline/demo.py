@@ -49,9 +49,9 @@ class DemoSettings:
     input_frames: int = 32
     height: int = 272
     width: int = 480
-    channels: int = 32
-    steps: int = 800
-    minutes: float = 5.0
+    channels: int = 48
+    steps: int = 600
+    minutes: float = 8.0
     fps: Fraction = Fraction(240)
 
 
