@@ -142,6 +142,76 @@ def ideas(report: Report) -> str:
     return f"{report['method']}\n\n{table(head, rows)}\n\n{ladders['what']}: {shorter}."
 
 
+def gpu(report: Report) -> str:
+    """Kernels against the copy, network passes, the cascade per output frame."""
+    ceilings = report.get("torch", {})
+    kernels = {k: v for k, v in report["kernels"].items() if isinstance(v, dict) and "ms" in v}
+    rows = [
+        [name, f"{v['ms']:.3f}", str(v["gb_s"]), f"{100 * v['of_copy']:.0f} %"]
+        for name, v in kernels.items()
+    ]
+    parts = [
+        f"Device copy: {report['kernels']['copy_gb_s']} GB/s, read and written. A kernel's bytes "
+        "are those that must move: inputs read once, outputs written once.",
+        table(["kernel", "ms", "GB/s", "of the copy"], rows),
+        "Network pass by ONNX Runtime, TFLOP/s without the halo's work; torch's FP16 matrix "
+        f"product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
+        table(
+            ["model", "differs from CPU by", *next(iter(report["network"].values()))["tiles"]],
+            [
+                [
+                    name,
+                    f"{v['error']:.0e}",
+                    *(f"{t['tflop_s']} ({t['ms']} ms)" for t in v["tiles"].values()),
+                ]
+                for name, v in report["network"].items()
+            ],
+        ),
+        "The same network in torch, FP16, channels last: "
+        + "; ".join(
+            f"{k.rsplit('_', 1)[1]} channels {v['tflop_s']} TFLOP/s"
+            for k, v in ceilings.items()
+            if isinstance(v, dict)
+        )
+        + ".",
+        "The ladder at 1280×720, ×8, frames in device memory to frames in device memory:",
+        table(
+            ["model, ladder", "ms per output frame", "network", "back-projection", "its share"],
+            [
+                [
+                    name,
+                    f"{v['ms_per_frame']:.2f}",
+                    f"{v['ms_by_stage']['network']:.2f}",
+                    f"{v['ms_by_stage']['back-projection']:.3f}",
+                    f"{100 * v['backprojection_share']:.1f} %",
+                ]
+                for name, v in report["cascade"].items()
+            ],
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def training(report: Report) -> str:
+    """Speed of each preset, a whole schedule, half precision against full."""
+    rows = [
+        [name, f"{v['steps_per_second']:.1f}", str(v["schedule_steps"]), str(v["schedule_minutes"])]
+        for name, v in report["presets"].items()
+    ]
+    text = table(["preset", "steps/s", "steps of its schedule", "minutes for these"], rows)
+    whole = report.get("schedule")
+    if whole:
+        text += (
+            f"\n\nThe whole schedule of `{whole['preset']}`: its policy ended it after "
+            f"{whole['steps']} steps and {whole['seconds']:.0f} s, at a validation PSNR of "
+            f"{whole['validation_psnr']:.2f} dB (cubic {whole['validation_psnr_cubic']:.2f} dB)."
+        )
+    for name, values in report.get("precision", {}).items():
+        mean = sum(values) / len(values)
+        text += f"\n\n{name}: {mean:.2f} dB, mean of {', '.join(f'{v:.2f}' for v in values)}."
+    return text
+
+
 def generic(report: Report) -> str:
     """Any other report: its values by their path."""
     body = {key: value for key, value in report.items() if key not in ("machine", "benchmark")}
@@ -188,6 +258,8 @@ def _kind(name: str) -> str:
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "clips": ("Real clips, preset", clips),
+    "gpu": ("GPU", gpu),
+    "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),
     "backprojection": ("Back-projection on the CPU", backprojection),
 }

@@ -192,15 +192,11 @@ def _train(slow: Path, model: Path, settings: DemoSettings, progress: Progress) 
         channels=settings.channels,
         steps=settings.steps,
         max_minutes=settings.minutes,
-        validate_every=min(25, settings.steps),
+        validate_every=min(50, settings.steps),
     )
 
     def report(now: "TrainReport") -> None:
-        left = "" if now.remaining is None else f", {duration(now.remaining)} left"
-        progress.show(
-            f"step {now.step}/{config.steps}, predicts the slow video from half its frame rate "
-            f"at {now.best:.2f} dB (cubic interpolation: {now.cubic:.2f} dB){left}"
-        )
+        progress.show(now.line(config.steps))
 
     found = train(slow, model, config, device="cpu", overwrite=True, report=report)
     if found.interrupted:

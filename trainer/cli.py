@@ -3,15 +3,12 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from tsr.core.console import InPath, Progress, command, duration
 from tsr.core.errors import TsrError
-
-if TYPE_CHECKING:
-    from tsr.trainer.loop import TrainReport
 
 
 @command()
@@ -78,7 +75,7 @@ def main(
         device=device,
         resume=resume,
         overwrite=overwrite,
-        report=lambda report: show.show(_line(report, config.steps)),
+        report=lambda report: show.show(report.line(config.steps)),
         note=lambda text: click.echo(text, err=True),
     )
     show.done(
@@ -107,17 +104,6 @@ def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
     start = Fraction(start_scale) if start_scale else None
     chosen, _ = ScaleLadder.for_size(info.height, info.width, int(factor))
     return ScaleLadder(start or chosen.start, int(factor))
-
-
-def _line(report: "TrainReport", steps: int) -> str:
-    left = "" if report.remaining is None else f", {duration(report.remaining)} left"
-    validated = f"cubic {report.cubic:.2f} dB"
-    if report.psnr is not None:
-        validated = f"validation {report.psnr:.2f} dB (best {report.best:.2f}, {validated})"
-    return (
-        f"step {report.step}/{steps}, loss {report.loss:.2e}, {validated}, "
-        f"{report.rate:.2g} steps/s{left}"
-    )
 
 
 if __name__ == "__main__":

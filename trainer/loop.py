@@ -10,6 +10,7 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from tsr.core.console import duration
 from tsr.core.errors import SettingsError
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
@@ -49,6 +50,17 @@ class TrainReport:
     cubic: float
     rate: float
     remaining: float | None
+
+    def line(self, steps: int) -> str:
+        """One line for people; `steps` is the length asked for."""
+        left = "" if self.remaining is None else f", {duration(self.remaining)} left"
+        validated = f"cubic {self.cubic:.2f} dB"
+        if self.psnr is not None:
+            validated = f"validation {self.psnr:.2f} dB (best {self.best:.2f}, {validated})"
+        return (
+            f"step {self.step}/{steps}, loss {self.loss:.2e}, {validated}, "
+            f"{self.rate:.2g} steps/s{left}"
+        )
 
 
 def train_on_volume(
