@@ -24,6 +24,7 @@ from tsr.core.errors import OutputError, SettingsError, TsrError
 
 if TYPE_CHECKING:
     from tsr.evaluation.demo_scene import DemoScene
+    from tsr.runtime.run import RunProgress
     from tsr.trainer.loop import TrainReport
 
 NEEDED = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript", "PIL": "pillow"}
@@ -218,8 +219,9 @@ def _run(graph: Path, slow: Path, ours: Path, progress: Progress) -> dict[str, A
     """The fast video, lossless; what report.json says of its making."""
     from tsr.runtime.run import run
 
-    def report(done: int, of: int) -> None:
-        progress.show(f"{done}/{of} frames")
+    def report(now: "RunProgress") -> None:
+        left = progress.seconds * (now.work - now.worked) / max(now.worked, 1)
+        progress.show(f"{now.written}/{now.frames} frames, {duration(left)} left")
 
     made = run(graph, slow, ours, encoder="ffv1", overwrite=True, report=report)
     per_frame = {name: round(value / made.frames, 4) for name, value in made.stages.items()}

@@ -1,5 +1,6 @@
 """What the coarse-to-fine loop asks of a device: a handful of operations on whole volumes."""
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from tsr.core.tiling import Span
@@ -17,6 +18,9 @@ class Backend(Protocol[Array]):
 
     seconds: dict[str, float]
     """Time spent so far by stage; a device's own time, which may overlap the host's."""
+
+    worked: Callable[[int], None]
+    """Called with the voxels that the network has just made; set by whoever shows progress."""
 
     def load(self, volume: Volume) -> Array:
         """Bring a host volume (C, T, H, W) to the device."""

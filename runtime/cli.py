@@ -3,10 +3,14 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tsr.core.console import InPath, Progress, command, duration
+
+if TYPE_CHECKING:
+    from tsr.runtime.run import RunProgress
 
 
 @command()
@@ -56,10 +60,10 @@ def main(
 
     show = Progress("run")
 
-    def report(done: int, of: int) -> None:
-        rate = done / max(show.seconds, 1e-9)
-        left = duration((of - done) / rate)
-        show.show(f"{done}/{of} frames, {rate:.2f} frames/s, {left} left")
+    def report(now: "RunProgress") -> None:
+        left = show.seconds * (now.work - now.worked) / max(now.worked, 1)
+        rate = now.frames * now.worked / now.work / max(show.seconds, 1e-9)
+        show.show(f"{now.written}/{now.frames} frames, {rate:.2g} frames/s, {duration(left)} left")
 
     result = run(
         model,

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,6 +35,7 @@ class CpuBackend:
     def __init__(self, network: OnnxNetwork, tile: tuple[int, int, int] = TILE) -> None:
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
+        self.worked: Callable[[int], None] = lambda voxels: None
         self._climbed: dict[tuple[int, ...], Volume] = {}
 
     @contextmanager
@@ -86,6 +87,7 @@ class CpuBackend:
                 base = cpu_kernels.upsample_t(given, taps)
             with self._timed("network"):
                 self._tiles(base, part)
+            self.worked(part[0].size)
         with self._timed("back-projection"):
             under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
             cpu_kernels.backproject_t(result, np.ascontiguousarray(under))

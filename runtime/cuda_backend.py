@@ -1,7 +1,7 @@
 """The CUDA backend: between load and store, everything stays in device memory."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -54,6 +54,7 @@ class CudaBackend:
         self.tile = (tile[0] + tile[0] % 2, tile[1], -(-tile[2] // 4) * 4)
         self.kernels = CudaKernels(device)
         self.seconds: dict[str, float] = defaultdict(float)
+        self.worked: Callable[[int], None] = lambda voxels: None
         self._marks: list[tuple[str, Any, Any]] = []
 
     def load(self, volume: Volume) -> DeviceVolume:
@@ -156,6 +157,7 @@ class CudaBackend:
                         self.network(window, answer)
                     with self._timed("back-projection"):
                         self.kernels.place(answer, known, part, top, left)
+            self.worked((chunk[1] - chunk[0]) * height * width)
         return result
 
     def _interpolation(

@@ -47,6 +47,14 @@ class SegmentPlan:
         read = [self.steps[0].given, *(known_frames(plan) for plan in self.steps[1:])]
         return min(first for first, _ in read), max(last for _, last in read)
 
+    def network_voxels(self, height: int, width: int) -> int:
+        """Voxels that the network makes for a video of this (padded) size: the work to be done."""
+        passes = [plan for plan in self.steps if isinstance(plan.step, NetworkPass)]
+        return sum(
+            int((plan.made[1] - plan.made[0]) * height * width * plan.step.after.s**2)
+            for plan in passes
+        )
+
 
 def known_frames(plan: StepPlan) -> Span:
     """The input frames that a step's output is made of, in whole groups of `t` output frames."""

@@ -28,6 +28,22 @@ MAX_SEGMENT = 16
 """Input frames per segment at most: beyond, the frames computed twice are too few to matter."""
 
 
+@dataclass
+class RunProgress:
+    """How far a run is.
+
+    Args:
+        frames: output frames in all. work: voxels the network is to make in all.
+        written: frames written. worked: voxels made; the better measure of time, since frames
+            come out in bursts.
+    """
+
+    frames: int
+    work: int
+    written: int = 0
+    worked: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
     """What a run delivered.
@@ -66,7 +82,7 @@ def run(
     tile: tuple[int, int, int] | None = None,
     segment: int | None = None,
     overwrite: bool = False,
-    report: Callable[[int, int], None] = lambda done, of: None,
+    report: Callable[[RunProgress], None] = lambda progress: None,
 ) -> RunResult:
     """Raise the frame rate of `clip` by the model and write it to `output`.
 
@@ -79,7 +95,7 @@ def run(
         device: `auto`, `cpu` or `cuda`; see `open_backend`.
         tile, segment: network output per call (frames, rows, columns) and input frames per
             segment; they bound the memory and never change the result.
-        report: called with (frames written, frames in all).
+        report: called after each piece of network work and each frame written.
 
     Raises:
         TsrError: the model, the video or the output do not allow it.
@@ -97,21 +113,29 @@ def run(
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     stages = backend.seconds
     audio = None if slow_motion else clip
+    segment = segment or segment_size(ladder, info.height, info.width)
+    progress = RunProgress(times.num_frames, network_work(ladder, info, segment))
+
+    def worked(voxels: int) -> None:
+        # A tile that was halved for lack of memory is computed twice.
+        progress.worked = min(progress.worked + voxels, progress.work)
+        report(progress)
+
+    backend.worked = worked
     writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)
     with ClipReader(clip, info) as reader, writer:
         frames = _timed(iter(reader), stages, "decode")
-        done = 0
-        for frame in super_resolve(frames, info, ladder, backend, segment=segment):
+        for frame in super_resolve(frames, info, ladder, backend, segment):
             before = time.perf_counter()
             writer.write(frame)
             stages["encode"] += time.perf_counter() - before
-            done += 1
-            report(done, times.num_frames)
+            progress.written += 1
+            report(progress)
         before = time.perf_counter()
     stages["encode"] += time.perf_counter() - before
     return RunResult(
         output=output,
-        frames=done,
+        frames=progress.written,
         fps=times.fps,
         seconds=time.perf_counter() - started,
         stages=dict(stages),
@@ -132,17 +156,18 @@ def super_resolve(
     info: ClipInfo,
     ladder: ScaleLadder,
     backend: Backend[Array],
-    *,
-    segment: int | None = None,
+    segment: int,
 ) -> Iterator[NDArray[np.float32]]:
     """Frames (3, H, W) in [0, 1] in → `ladder.factor` times as many out, in order.
+
+    Args:
+        segment: input frames computed at a time; never changes the result.
 
     Memory is bounded by the segment: about its output at half size, a few input frames at every
     size, and one input frame's worth of output.
     """
     pyramid = FramePyramid(frames, ladder, backend)
-    size = segment or segment_size(ladder, info.height, info.width)
-    for plan in plan_segments(ladder, info.num_frames, size):
+    for plan in plan_segments(ladder, info.num_frames, segment):
         for group in run_segment(plan, pyramid, backend, info.num_frames):
             made = backend.store(group)[:, :, : info.height, : info.width]
             for n in range(made.shape[1]):
@@ -173,6 +198,13 @@ def choose_ladder(
             f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger --start-scale"
         )
     return ladder
+
+
+def network_work(ladder: ScaleLadder, info: ClipInfo, segment: int) -> int:
+    """Voxels that the network makes over the whole video."""
+    size = padded_size(info.height, info.width, ladder.multiple)
+    plans = plan_segments(ladder, info.num_frames, segment)
+    return sum(plan.network_voxels(*size) for plan in plans)
 
 
 def segment_size(ladder: ScaleLadder, height: int, width: int) -> int:

@@ -19,7 +19,7 @@ from tsr.core.errors import TsrError
     type=click.Choice(["fast", "balanced", "paper"]),
     default="fast",
     show_default=True,
-    help="fast: minutes on a CPU. balanced: better, an hour on a CPU, seconds on a GPU. "
+    help="fast: minutes on a CPU. balanced: better, half an hour on a CPU, seconds on a GPU. "
     "paper: the paper's schedule, for a GPU.",
 )
 @click.option("--steps", type=int, help="Length in steps.")
