@@ -21,6 +21,7 @@ def model(tmp_path: Path) -> Path:
     """A random model of 8 channels whose last layer is zero: what it makes is its input."""
     network = TsrNetwork(8)
     network.initialise(torch.Generator().manual_seed(0))
+    torch.nn.init.zeros_(network.layers[-1].weight)
     card = ModelCard(channels=8, ladder=ScaleLadder(Fraction(1, 4), 8), video=STAMP)
     save_model(tmp_path / "model.safetensors", network, card)
     return tmp_path / "model.safetensors"
