@@ -19,7 +19,7 @@ class TrainConfig:
         max_minutes: end earlier, the learning rate falling with the time instead of the steps.
         batch: crops per step (release: 10).
         crop: (frames, rows, columns) of an HTR crop (paper: 16, 36, 36; release: 16, 16, 16).
-        optimiser: `adam` is the paper's; `muon` gains as much as three times the steps.
+        optimiser: `adam` is the paper's; `muon` learns more per step.
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
