@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from tsr.core.errors import DeviceError, ModelError
-from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.runtime.cuda_kernels import DeviceVolume
 from tsr.runtime.device import CudaDevice
-from tsr.runtime.onnx_network import INPUT, OUTPUT
+from tsr.runtime.onnx_network import INPUT, OUTPUT, card_of, first_line
 
 PROVIDER = "CUDAExecutionProvider"
 
@@ -68,14 +67,7 @@ class OnnxCudaNetwork:
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, where they are installed
         self._session = self._open()
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.card = ModelCard.from_json(metadata.get(METADATA_KEY), path)
-        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if names != [INPUT, OUTPUT]:
-            raise ModelError(
-                f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
-                "Make it again with tsr-export"
-            )
+        self.card = card_of(self._session, path)
 
     def _open(self) -> Any:
         import onnxruntime as ort
@@ -91,7 +83,7 @@ class OnnxCudaNetwork:
         except Exception as error:  # ONNX Runtime raises a class per status, with no common base
             raise ModelError(
                 f"ONNX Runtime cannot run {self._path} on {self._device.name} "
-                f"({_first_line(error)}); make it again with tsr-export, or use --device cpu"
+                f"({first_line(error)}); make it again with tsr-export, or use --device cpu"
             ) from error
         if PROVIDER not in session.get_providers():
             raise DeviceError(
@@ -114,12 +106,8 @@ class OnnxCudaNetwork:
         except Exception as error:  # as above
             if not any(text in str(error) for text in OUT_OF_MEMORY):
                 raise DeviceError(
-                    f"the network failed on {self._device.name} ({_first_line(error)}); "
+                    f"the network failed on {self._device.name} ({first_line(error)}); "
                     "use --device cpu"
                 ) from error
             self._session = self._open()  # the old one holds on to the memory it has
             raise MemoryError(f"{self._device.name} has no memory for this tile") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -2,6 +2,7 @@
 but the arithmetic of their graph."""
 
 from pathlib import Path
+from typing import Any
 
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
@@ -36,22 +37,10 @@ class OnnxNetwork:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a class per status, with no common base
             raise ModelError(
-                f"{path} is not a readable ONNX model ({_first_line(error)}); "
+                f"{path} is not a readable ONNX model ({first_line(error)}); "
                 "make it again with tsr-export"
             ) from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.card = ModelCard.from_json(metadata.get(METADATA_KEY), path)
-        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if names != [INPUT, OUTPUT]:
-            raise ModelError(
-                f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
-                "Make it again with tsr-export"
-            )
-        shape = self._session.get_inputs()[0].shape
-        if shape[:2] != [1, 3] or any(isinstance(axis, int) for axis in shape[2:]):
-            raise ModelError(
-                f"{path} takes windows of a fixed size only, {shape}; make it again with tsr-export"
-            )
+        self.card = card_of(self._session, path)
 
     def __call__(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""
@@ -60,5 +49,27 @@ class OnnxNetwork:
         return made
 
 
-def _first_line(error: Exception) -> str:
+def card_of(session: Any, path: Path) -> ModelCard:
+    """The model card of an open session, after a look at what it takes and makes.
+
+    Raises:
+        ModelError: it is not a model of ours, or its sizes are fixed.
+    """
+    card = ModelCard.from_json(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path)
+    names = [node.name for node in (*session.get_inputs(), *session.get_outputs())]
+    if names != [INPUT, OUTPUT]:
+        raise ModelError(
+            f"{path} has the tensors {', '.join(names)}; expected {INPUT}, {OUTPUT}. "
+            "Make it again with tsr-export"
+        )
+    shape = session.get_inputs()[0].shape
+    if shape[:2] != [1, 3] or any(isinstance(axis, int) for axis in shape[2:]):
+        raise ModelError(
+            f"{path} takes windows of a fixed size only, {shape}; make it again with tsr-export"
+        )
+    return card
+
+
+def first_line(error: Exception) -> str:
+    """The part of a library's message that fits into one line."""
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
