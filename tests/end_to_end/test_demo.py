@@ -15,7 +15,7 @@ for package in ("torch", "onnxscript", "PIL"):
 
 pytestmark = pytest.mark.slow
 
-TINY = DemoSettings(input_frames=16, height=96, width=172, channels=4, steps=2)
+TINY = DemoSettings(input_frames=32, height=96, width=172, channels=4, steps=2)
 STAGES = ("render", "degrade", "train", "export", "run", "evaluate", "total")
 
 
@@ -48,14 +48,14 @@ def test_the_slow_camera_sees_the_wheel_turn_the_wrong_way(folder: Path) -> None
 @pytest.mark.parametrize(
     ("name", "num_frames"),
     [
-        ("truth.mkv", 128),
-        ("slow.mkv", 16),
-        ("ours.mkv", 128),
-        ("slow.mp4", 128),
-        ("linear.mp4", 128),
-        ("ours.mp4", 128),
-        ("truth.mp4", 128),
-        ("side_by_side.mp4", 128),
+        ("truth.mkv", 256),
+        ("slow.mkv", 32),
+        ("ours.mkv", 256),
+        ("slow.mp4", 256),
+        ("linear.mp4", 256),
+        ("ours.mp4", 256),
+        ("truth.mp4", 256),
+        ("side_by_side.mp4", 256),
     ],
 )
 def test_each_video_is_there(folder: Path, name: str, num_frames: int) -> None:
