@@ -3,8 +3,9 @@
     python -m benchmarks.gpu MODEL.onnx [MORE.onnx …]
 
 Runs what is there of pycuda (kernels), onnxruntime-gpu (network, cascade) and torch (a matrix
-product and the same network for comparison), and says what is missing. All times are device time
-between events, medians. Writes results/gpu-NAME.json and prints one table last.
+product and the same network for comparison), and says what is missing. Times are between events on
+the stream, launch and allocation included: medians, but the ladder is one run after a warm-up.
+Writes results/gpu-NAME.json and prints it.
 """
 
 import argparse

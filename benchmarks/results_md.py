@@ -152,7 +152,9 @@ def gpu(report: Report) -> str:
     ]
     parts = [
         f"Device copy: {report['kernels']['copy_gb_s']} GB/s, read and written. A kernel's bytes "
-        "are those that must move: inputs read once, outputs written once.",
+        "are those that must move: inputs read once, outputs written once. The times span launch "
+        "and allocation too, which matter below 0.1 ms, and the data of gather and place fits in "
+        "the cache: read these as bounds, not as device bandwidth.",
         table(["kernel", "ms", "GB/s", "of the copy"], rows),
         "Network pass by ONNX Runtime, TFLOP/s without the halo's work; torch's FP16 matrix "
         f"product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
@@ -174,7 +176,8 @@ def gpu(report: Report) -> str:
             if isinstance(v, dict)
         )
         + ".",
-        "The ladder at 1280×720, ×8, frames in device memory to frames in device memory:",
+        "The ladder at 1280×720, ×8, one run after a warm-up; the input's upload is included, the "
+        "output stays on the device:",
         table(
             ["model, ladder", "ms per output frame", "network", "back-projection", "its share"],
             [
@@ -242,6 +245,7 @@ def footnote(report: Report) -> str:
         versions,
         f"commit {', '.join(commits or [machine['commit']])}",
         machine["date"],
+        machine.get("edited"),
     ]
     return "; ".join(part for part in parts if part) + "."
 
