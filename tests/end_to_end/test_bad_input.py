@@ -2,56 +2,18 @@
 
 import pickle
 import shutil
-from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import clips
 import numpy as np
 import onnx
 import pytest
-from commands import checked_line, interrupt, invoke, names, refusal, start, succeed
+from commands import checked_line, invoke, names, refusal, start, succeed
 
 from tsr.core.model_card import METADATA_KEY
 
 EVERY_COMMAND = ["tsr-train", "tsr-run", "tsr-degrade", "tsr-eval"]
 
-
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good clip, and every bad one."""
-    folder = tmp_path_factory.mktemp("shelf")
-    good = clips.rotating_spokes(12, 64, 80)
-    clips.write_video(folder / "good.mp4", good)
-    (folder / "text.mp4").write_text("this is no video\n" * 100)
-    (folder / "empty.mp4").touch()
-    (folder / "folder.mp4").mkdir()
-    (folder / "folder.mp4" / "notes.txt").write_text("no images here")
-    with av.open(str(folder / "song.m4a"), "w", format="mp4") as container:
-        tone = clips.Tone(0.2)
-        tone.write_to(container, tone.add_to(container))
-    with av.open(str(folder / "zero.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        container.start_encoding()
-    for count in (1, 3):
-        clips.write_video(folder / f"frames{count}.mp4", good[:, :count])
-    noise = np.random.default_rng(0).random((3, 40, 64, 80), np.float32)
-    whole = clips.write_video(folder / "whole.mp4", noise)
-    (folder / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    clips.write_video(folder / "tiny.mp4", clips.rotating_spokes(12, 16, 16))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _nothing_half_written(tmp_path: Path, shelf: Path, tiny_onnx: Path) -> Iterator[None]:
-    """Neither beside the inputs nor where the output should go is anything left behind."""
-    folders = (shelf, tiny_onnx.parent)
-    before = [names(folder) for folder in folders]
-    yield
-    assert [names(folder) for folder in folders] == before
-    assert not [name for name in names(tmp_path) if ".part" in name or name.startswith("out")]
+pytestmark = pytest.mark.usefixtures("nothing_half_written")
 
 
 def arguments(command: str, clip: Path, tiny_onnx: Path, output: Path) -> list[object]:
@@ -408,107 +370,3 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, shelf: Path, tiny_onnx: Path
     _, stderr = process.communicate(timeout=120)
     assert "out.mkv" in checked_line("tsr-degrade", process.returncode, stderr)
     assert names(tmp_path) == []
-
-
-# Ctrl-C
-
-# So that the work is not over before the key is pressed, however late this process gets its turn.
-SLOWED = """
-import time, tsr.core.console as console
-show = console.Progress.show
-def slowly(self, text, **options):
-    show(self, text, **options)
-    time.sleep(0.02)
-console.Progress.show = slowly
-"""
-
-
-@pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Long enough to be still at work when the key is pressed."""
-    path = tmp_path_factory.mktemp("long") / "long.mkv"
-    return clips.write_video(path, clips.numbered(600, 96, 128), fps=Fraction(30))
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_running(tmp_path: Path, long_clip: Path, tiny_onnx: Path) -> None:
-    """The half-written video is gone."""
-    for output in (tmp_path / "out.mp4", tmp_path / "out"):
-        line = interrupt(
-            "tsr-run", tiny_onnx, long_clip, "-o", output, "--start-scale", "1/4",
-            when=lambda line: "frames/s" in line, before=SLOWED,
-        )  # fmt: skip
-        assert "interrupted" in line
-    assert names(tmp_path) == []
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_degrading_and_scoring(tmp_path: Path, long_clip: Path) -> None:
-    """One line each."""
-
-    def begun(line: str) -> bool:
-        return "frame 1 of" in line
-
-    degrading = (long_clip, "-f", 2, "-o", tmp_path / "out.mkv")
-    assert "interrupted" in interrupt("tsr-degrade", *degrading, when=begun, before=SLOWED)
-    assert "interrupted" in interrupt("tsr-eval", long_clip, long_clip, when=begun, before=SLOWED)
-    assert names(tmp_path) == []
-
-
-WAITING = """
-import sys, time, tsr.export.to_onnx as export
-def check(*arguments):
-    assert arguments[0].exists()
-    print('written', file=sys.stderr, flush=True)
-    time.sleep(60)
-export.check_export = check
-"""
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_exporting(tmp_path: Path, tiny_model: Path) -> None:
-    """The file that was written but not checked yet is gone."""
-    line = interrupt(
-        "tsr-export", tiny_model, "-o", tmp_path / "out.onnx",
-        when=lambda line: line == "written\n", before=WAITING,
-    )  # fmt: skip
-    assert "interrupted" in line
-    assert names(tmp_path) == []
-
-
-@pytest.mark.slow
-def test_ctrl_c_while_training_keeps_the_best_and_says_how_to_go_on(
-    tmp_path: Path, shelf: Path
-) -> None:
-    """Model and state are whole; the same command with --resume finishes the job."""
-    model = tmp_path / "m.safetensors"
-    given = (shelf / "good.mp4", "-o", model, "--channels", 2, "--batch", 1)
-    line = interrupt(
-        "tsr-train", *given, "--steps", 1_000_000, when=lambda line: "validation" in line
-    )
-    assert "Go on with the same command and --resume" in line
-    assert str(model) in line
-    assert names(tmp_path) == ["m.resume.safetensors", "m.safetensors"]
-    done = int(line.split("step ")[1].split(";")[0])
-    assert done >= 100
-    best = model.read_bytes()
-    assert "--overwrite" in refusal("tsr-train", *given, "--steps", done + 1)
-    assert "another batch" in refusal("tsr-train", *given, "--batch", 2, "--resume")
-    assert model.read_bytes() == best
-    result = succeed("tsr-train", *given, "--steps", done + 1, "--resume")
-    assert f"going on from step {done}" in result.stderr
-    assert names(tmp_path) == ["m.safetensors"]
-    succeed("tsr-export", model, "-o", tmp_path / "m.onnx")
-
-
-@pytest.mark.slow
-def test_ctrl_c_before_training_begins(tmp_path: Path, long_clip: Path) -> None:
-    """While the video is still being read nothing is there to keep, and nothing is kept."""
-    line = interrupt(
-        "tsr-train", long_clip, "-o", tmp_path / "out.safetensors",
-        when=lambda line: "coarsest rung" in line,
-    )  # fmt: skip
-    assert "interrupted" in line
-    assert names(tmp_path) == [] or "--resume" in line
-    for name in names(tmp_path):
-        (tmp_path / name).unlink()
