@@ -10,7 +10,6 @@ import numpy as np
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume
 from tsr.runtime import cpu_kernels
-from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.plan import network_taps
 
 TILE = (16, 96, 160)
@@ -26,13 +25,15 @@ class CpuBackend:
     """See `tsr.runtime.backend.Backend`; volumes are NumPy arrays.
 
     Args:
-        network: the model.
+        network: the model, a window (3, T + 6, H + 16, W + 16) → (3, T, H, W).
         tile: (frames, rows, columns) of network output per call; never changes the result.
     """
 
     name = "onnxruntime-cpu"
 
-    def __init__(self, network: OnnxNetwork, tile: tuple[int, int, int] = TILE) -> None:
+    def __init__(
+        self, network: Callable[[Volume], Volume], tile: tuple[int, int, int] = TILE
+    ) -> None:
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None
