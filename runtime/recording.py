@@ -4,8 +4,10 @@ Checks and calibration need them by rung: coarse rungs are sharper and move more
 """
 
 import heapq
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,22 @@ Network = Callable[[Volume], Volume]
 """A window (3, T + 6, H + 16, W + 16) → (3, T, H, W), whatever computes it."""
 
 
+@dataclass(frozen=True)
+class Window:
+    """What the network was handed once, and where in the video of that rung.
+
+    Args:
+        volume: (3, T + 6, H + 16, W + 16) float32, cubic-interpolated in time.
+        frame, row, column: where the network's output (3, T, H, W) begins, counted from 0 at the
+            rung's own rate and size.
+    """
+
+    volume: Volume
+    frame: int
+    row: int
+    column: int
+
+
 def record_windows(
     network: Network,
     clip: Path,
@@ -35,7 +53,7 @@ def record_windows(
     frames: int = 2,
     keep: int = 4,
     tile: tuple[int, int, int] = TILE,
-) -> dict[Rung, list[Volume]]:
+) -> dict[Rung, list[Window]]:
     """Run the coarse-to-fine loop at a video's liveliest input frames and keep what it reads.
 
     The video is read twice; memory is bounded by one segment and the windows kept.
@@ -48,8 +66,8 @@ def record_windows(
         tile: (frames, rows, columns) of network output per window.
 
     Returns:
-        For each network pass the rung that it makes, coarsest first, and its windows
-        (3, T + 6, H + 16, W + 16) float32, liveliest first. T, H and W are at most the tile's.
+        For each network pass the rung that it makes, coarsest first, and its windows, liveliest
+        first. Their T, H and W are at most the tile's.
 
     Raises:
         ClipError: the video cannot be read.
@@ -71,7 +89,7 @@ def windows_at(
     *,
     keep: int = 4,
     tile: tuple[int, int, int] = TILE,
-) -> dict[Rung, list[Volume]]:
+) -> dict[Rung, list[Window]]:
     """`record_windows` of `num_frames` frames (3, H, W) at the `chosen` ones, in rising order."""
     recorder = _Recorder(network, ladder, num_frames, keep, tile)
     pyramid = FramePyramid(frames, ladder, recorder)
@@ -119,11 +137,12 @@ class _Recorder(CpuBackend):
         passes = [step for step in ladder.steps if isinstance(step, NetworkPass)]
         self._rungs = {step.before.t: step.after for step in passes}
         self._rung = self._finest = passes[-1].after
-        self._kept: dict[Rung, list[tuple[float, int, Volume]]] = defaultdict(list)
+        self._places: Iterator[tuple[Span, Span, Span]] = iter(())
+        self._kept: dict[Rung, list[tuple[float, int, Window]]] = defaultdict(list)
         self._seen = 0
 
     @property
-    def windows(self) -> dict[Rung, list[Volume]]:
+    def windows(self) -> dict[Rung, list[Window]]:
         """By rung, coarsest first; liveliest first."""
         return {
             rung: [window for _, _, window in sorted(self._kept[rung], reverse=True)]
@@ -131,13 +150,21 @@ class _Recorder(CpuBackend):
         }
 
     def network_pass(self, given: Volume, span: Span, made: Span, num_given: int) -> Volume:
-        """As `CpuBackend`, with an eye on the rung."""
+        """As `CpuBackend`, which walks through chunks, rows and columns in this order."""
         self._rung = self._rungs[num_given // self._num_frames]
+        frames, rows, columns = self.tile
+        self._places = itertools.product(
+            spans(made[1] - made[0], frames, made[0]),
+            spans(given.shape[2], rows),
+            spans(given.shape[3], columns),
+        )
         return super().network_pass(given, span, made, num_given)
 
     def _record(self, window: Volume) -> Volume:
         self._seen += 1
-        kept, entry = self._kept[self._rung], (liveliness(window), -self._seen, window)
+        frames, rows, columns = next(self._places)
+        found = Window(window, frames[0], rows[0], columns[0])
+        kept, entry = self._kept[self._rung], (liveliness(window), -self._seen, found)
         if len(kept) < self._keep:
             heapq.heappush(kept, entry)
         else:

@@ -9,10 +9,12 @@ import pytest
 
 from tsr.core.clip_io import probe
 from tsr.core.ladder import Rung, ScaleLadder
+from tsr.core.resize import resize_hw, resize_t
+from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.recording import liveliest, liveliness, record_windows, windows_at
+from tsr.runtime.recording import Window, liveliest, liveliness, record_windows, windows_at
 from tsr.runtime.run import super_resolve
 
 HEIGHT, WIDTH, NUM_FRAMES = 64, 96, 5
@@ -57,7 +59,7 @@ def recorded(
     ladder: ScaleLadder = LADDER,
     tile: tuple[int, int, int] = TILE,
     keep: int = 1000,
-) -> dict[Rung, list[Volume]]:
+) -> dict[Rung, list[Window]]:
     """The windows at all frames of a volume."""
     num_frames = volume.shape[1]
     frames = (volume[:, n] for n in range(num_frames))
@@ -75,7 +77,7 @@ def test_the_windows_are_those_of_a_real_run(
     windows = recorded(network, volume, ladder)
     assert sum(map(len, windows.values())) == len(spy.handed)
     handed = {(window.shape, window.tobytes()) for window in spy.handed}
-    found = {(w.shape, w.tobytes()) for kept in windows.values() for w in kept}
+    found = {(w.volume.shape, w.volume.tobytes()) for kept in windows.values() for w in kept}
     assert found == handed
 
 
@@ -85,8 +87,27 @@ def test_each_window_lies_under_its_own_rung(network: OnnxNetwork, volume: Volum
     assert list(windows) == RUNGS
     for rung, kept in windows.items():
         size = (int(HEIGHT * rung.s) + 16, int(WIDTH * rung.s) + 16)
-        assert {window.shape[2:] for window in kept} == {size}
+        assert {window.volume.shape[2:] for window in kept} == {size}
         assert len(kept) == NUM_FRAMES
+
+
+def test_each_window_knows_its_place(network: OnnxNetwork, volume: Volume) -> None:
+    """Cut there out of the interpolated small video, which is the coarsest rung's base, it is the
+    same; at every rung the places cover the frame in steps of the tile."""
+    windows = recorded(network, volume)
+    small = resize_hw(resize_hw(volume, HEIGHT // 2, WIDTH // 2), HEIGHT // 4, WIDTH // 4)
+    halo = [(0, 0), *((m, m) for m in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))]
+    base = np.pad(resize_t(small, 2 * NUM_FRAMES), halo, mode="edge")
+    for window in windows[RUNGS[0]]:
+        t, h, w = window.volume.shape[1:]
+        there = base[:, window.frame :, window.row :, window.column :][:, :t, :h, :w]
+        np.testing.assert_allclose(window.volume, there, rtol=0, atol=1e-5)
+    for rung, kept in windows.items():
+        rows = {window.row for window in kept}
+        columns = {window.column for window in kept}
+        assert rows == set(range(0, int(HEIGHT * rung.s), TILE[1]))
+        assert columns == set(range(0, int(WIDTH * rung.s), TILE[2]))
+        assert max(w.frame + w.volume.shape[1] - 6 for w in kept) == NUM_FRAMES * rung.t
 
 
 def test_the_finest_pass_is_recorded_and_not_computed(network: OnnxNetwork, volume: Volume) -> None:
@@ -102,8 +123,8 @@ def test_the_liveliest_windows_are_kept(network: OnnxNetwork, volume: Volume) ->
     """A few of each rung, in falling order of their change over time."""
     everything, few = recorded(network, volume), recorded(network, volume, keep=3)
     for rung in RUNGS:
-        scores = sorted((liveliness(window) for window in everything[rung]), reverse=True)
-        assert [liveliness(window) for window in few[rung]] == scores[:3]
+        scores = sorted((liveliness(window.volume) for window in everything[rung]), reverse=True)
+        assert [liveliness(window.volume) for window in few[rung]] == scores[:3]
 
 
 def test_liveliness_is_the_mean_change_from_frame_to_frame() -> None:
@@ -135,4 +156,4 @@ def test_a_file_is_recorded_at_its_liveliest_frames(
     for rung in RUNGS:
         assert len(found[rung]) == 2
         for a, b in zip(found[rung], expected[rung], strict=True):
-            np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(a.volume, b.volume)
