@@ -4,6 +4,7 @@ but the arithmetic of their graph."""
 from pathlib import Path
 from typing import Any
 
+from tsr.core.cores import usable_cores
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.volume import Volume
@@ -17,22 +18,25 @@ class OnnxNetwork:
 
     Args:
         path: the file that `tsr-export` wrote.
-        threads: threads per convolution; 0 for all cores.
+        threads: threads per convolution; all usable cores if None.
 
     Raises:
         ModelError: the file is missing, damaged, or not a model of ours.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         import onnxruntime as ort
 
         if not path.is_file():
             raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        # Said outright, since ONNX Runtime would otherwise pin each thread to a core, however busy.
+        options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = 4
         # Waiting threads must not hold the cores that back-projection and the encoder need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Without VNNI, products of unsigned and signed bytes would overflow in pairs.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a class per status, with no common base
