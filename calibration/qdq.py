@@ -49,7 +49,7 @@ SMALLEST = 1e-4
 steps."""
 
 PAIR_TOP = 63.0
-"""Largest weight in a file for CPUs. Processors without VNNI add products in pairs of 16 bits, where
+"""Largest weight in a file for CPUs. Those without VNNI add products in pairs of 16 bits, where
 2 · 255 · 63 still fits and 2 · 255 · 127 would saturate unseen. It costs 3 dB of 61 against full
 precision (cup_turn), and one file serves every processor."""
 

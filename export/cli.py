@@ -28,6 +28,9 @@ from tsr.core.errors import SettingsError
     type=click.FloatRange(20, 100),
     help="dB that 8 bits must reach against full precision at the liveliest frame. [default: 50]",
 )
+@click.option(
+    "--video", type=InPath, help="With --fp16: check this video's liveliest windows for overflow."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def main(
@@ -38,30 +41,37 @@ def main(
     fp8: Path | None,
     target: str | None,
     min_psnr: float | None,
+    video: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
     """Export MODEL (.safetensors) to ONNX with dynamic time, height and width."""
     if sum([fp16, int8 is not None, fp8 is not None]) > 1:
         raise click.UsageError("choose one of --fp16, --int8 and --fp8")
-    video = int8 or fp8
-    if video is None and (target or min_psnr is not None):
+    if video and not fp16:
+        raise click.UsageError("--video goes with --fp16")
+    calibrated_on = int8 or fp8
+    if calibrated_on is None and (target or min_psnr is not None):
         raise click.UsageError("--for and --min-psnr go with --int8 or --fp8")
     output = output or model.with_suffix(".onnx")
     if output.suffix != ".onnx":
         raise SettingsError(f"output {output} is not an .onnx file; name it so")
-    if video is None:
+    if calibrated_on is None:
         from tsr.export.to_onnx import to_onnx
 
-        card = to_onnx(model, output, half=fp16, overwrite=overwrite)
+        card = to_onnx(model, output, half=fp16, clip=video, overwrite=overwrite)
         checked = "checked against torch"
+        if video:
+            found = card.calibration
+            checked += f"; on {video.name} sums up to {found['largest']:.0f} of FP16's 65504, "
+            checked += f"{found['psnr']:.1f} dB against full precision"
     else:
         from tsr.calibration.gate import MIN_PSNR
         from tsr.export.to_quantised import to_quantised
 
         card = to_quantised(
             model,
-            video,
+            calibrated_on,
             output,
             target=target or ("cpu" if int8 else "tensorrt"),  # type: ignore[arg-type]
             number="int8" if int8 else "fp8",
