@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer calibration export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base wheel bench-clips clean
+.PHONY: setup links demo check format test test-wheel test-base wheel bench-clips bench-cpu clean
 
 setup: $(VENV)/.complete links
 
@@ -83,6 +83,11 @@ test-base: wheel .venv-base/.complete
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu $(MODELS)
 	$(BIN)/python -m benchmarks.training --schedule paper
+	$(BIN)/python -m benchmarks.results_md
+
+# Precision, width and engine side by side on this CPU, file to file; half an hour on two cores.
+bench-cpu: setup
+	$(BIN)/python -m benchmarks.cpu
 	$(BIN)/python -m benchmarks.results_md
 
 bench-clips: setup
