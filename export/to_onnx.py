@@ -18,6 +18,7 @@ from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import check_output, completed
 from tsr.core.tiling import NETWORK_HALO
+from tsr.export.tolerance import TOLERANCES
 from tsr.trainer.network import TsrNetwork, load_model
 
 INPUT, OUTPUT = "base", "htr"
@@ -28,14 +29,8 @@ AXES = ("time", "height", "width")
 """Names of the dynamic axes; the output's are smaller by twice the halo."""
 
 CHECKED_SIZES = ((2, 2, 2), (4, 9, 17), (16, 24, 40))
-"""(T, H, W) of outputs compared with torch: the smallest, an odd one, a usual one."""
-
-TOLERANCE = 2e-5
-"""Largest difference to torch in FP32; values are about 1, sums have some 1000 terms."""
-
-
-HALF_TOLERANCE = 5e-3
-"""The same in FP16, whose last place of values near 1 is 1e-3: half of what 8 bits tell apart."""
+"""(T, H, W) of outputs compared with torch, by `tsr.export.tolerance`: the smallest, an odd one, a
+usual one."""
 
 
 class HalfNetwork(TsrNetwork):
@@ -74,7 +69,7 @@ def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = 
     entry.key, entry.value = METADATA_KEY, card.to_json()
     with completed(output) as temporary:
         temporary.write_bytes(graph.SerializeToString(deterministic=True))
-        check_export(temporary, network, HALF_TOLERANCE if half else TOLERANCE)
+        check_export(temporary, network, TOLERANCES[precision].worst)
     return card
 
 
@@ -106,7 +101,9 @@ def traced_graph(network: TsrNetwork) -> onnx.ModelProto:
     return proto
 
 
-def check_export(path: Path, network: TsrNetwork, tolerance: float = TOLERANCE) -> None:
+def check_export(
+    path: Path, network: TsrNetwork, tolerance: float = TOLERANCES["fp32"].worst
+) -> None:
     """Compare the file with torch: tensor names, dynamic axes, values at several shapes.
 
     Raises:
