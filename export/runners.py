@@ -106,10 +106,10 @@ def _open_onnx(path: Path, name: str) -> OpenModel:
 
 
 def _open_engine(path: Path, name: str) -> OpenModel:
-    if reason := missing_tensorrt():
-        raise DeviceError(f"{path} cannot be run here: {reason}")
     if not path.is_file():
         raise ModelError(f"{path} does not exist")
+    if reason := missing_tensorrt():
+        raise DeviceError(f"{path} cannot be run here: {reason}")
     from polygraphy.backend.common import BytesFromPath
     from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 

@@ -1,58 +1,36 @@
 """`tsr-check`: files that agree pass; one damaged weight does not, and the line says where."""
 
 import json
-import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-import clips
 import numpy as np
 import onnx
 import pytest
 from commands import invoke, refusal, succeed
-from onnx import numpy_helper
 
+from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
-from tsr.export.check import padded
+from tsr.core.volume import Volume
+from tsr.export.check import check, padded
 from tsr.export.check_picture import heat
 from tsr.export.compare import difference
+from tsr.export.runners import NetworkRunner, OpenModel, Shape, open_model
 from tsr.export.tiles import made_up_video, made_up_windows
 from tsr.export.tolerance import TOLERANCES, Tolerance, tolerance_for
+from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.recording import interpolation
-
-pytest.importorskip("polygraphy")
 
 RUNGS = ["S×1/8 T×2", "S×1/4 T×4", "S×1/2 T×8"]
 FEW = ("--windows", "1")
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Large enough for the quarter ladder."""
-    wheel = 0.2 + 0.6 * clips.rotating_spokes(3, 64, 96, turn=0.05)
-    return clips.write_pngs(tmp_path_factory.mktemp("clip") / "frames", wheel)
-
-
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory: pytest.TempPathFactory, tiny_onnx: Path) -> Path:
-    """The tiny model with one bias of its last layer, that of green, raised by 1/64."""
-    graph = onnx.load(tiny_onnx)
-    (bias,) = (entry for entry in graph.graph.initializer if entry.name == "body.7.bias")
-    values = np.array(numpy_helper.to_array(bias))
-    values[1] += 1 / 64
-    bias.CopyFrom(numpy_helper.from_array(values, bias.name))
-    path = tmp_path_factory.mktemp("damaged") / "damaged.onnx"
-    onnx.save(graph, path)
-    return path
-
-
-def checked(*arguments: object, status: int = 0) -> dict[str, object]:
+def checked(*arguments: object, status: int = 0) -> dict[str, Any]:
     """What `tsr-check --json` prints."""
     result = invoke("tsr-check", *arguments, *FEW, "--json")
     assert result.exit_code == status, result.output
-    found: dict[str, object] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout)
     return found
 
 
@@ -244,33 +222,33 @@ def test_the_made_up_video_moves_and_is_always_the_same() -> None:
     assert [str(rung) for rung in windows] == RUNGS
 
 
-def polygraphy(*arguments: object, **variables: str) -> "subprocess.CompletedProcess[str]":
-    code = "import sys; from polygraphy.tools import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **variables},
-    )
-
-
-def test_plain_polygraphy_runs_our_files(
-    tmp_path: Path, tiny_onnx: Path, damaged: Path, clip: Path
+@pytest.mark.parametrize(
+    ("least", "most"),
+    [((8, 96, 96), (8, 96, 96)), ((2, 16, 16), (4, 20, 64))],
+    ids=["one size", "small sizes"],
+)
+def test_windows_have_the_sizes_that_an_engine_takes(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, least: Shape, most: Shape
 ) -> None:
-    """With the data loader script: twelve windows of our own, and the damage is found."""
-    script = succeed("tsr-check", "--data-loader-script").stdout.strip()
-    outputs = tmp_path / "outputs.json"
-    loader = ("--onnxrt", "--data-loader-script", script)
-    saved = polygraphy("run", tiny_onnx, *loader, "--save-outputs", outputs)
-    assert saved.returncode == 0, saved.stdout + saved.stderr
-    again = polygraphy("run", tiny_onnx, *loader, "--load-outputs", outputs, "--atol", "1e-6")
-    assert again.returncode == 0, again.stdout + again.stderr
-    other = polygraphy("run", damaged, *loader, "--load-outputs", outputs, "--atol", "1e-3")
-    assert other.returncode == 1, other.stdout + other.stderr
-    assert "FAILED" in other.stdout
-    quarter = tmp_path / "quarter.onnx"
-    graph = onnx.load(tiny_onnx)
-    graph.metadata_props[0].value = graph.metadata_props[0].value.replace('"1/8"', '"1/4"')
-    onnx.save(graph, quarter)
-    on_video = polygraphy("run", quarter, *loader, TSR_VIDEO=str(clip), TSR_MODEL=str(quarter))
-    assert on_video.returncode == 0, on_video.stdout + on_video.stderr
+    """A network that refuses other sizes, in the place of an engine."""
+    whole = OnnxNetwork(tiny_onnx)
+    shapes = []
+
+    def fixed(window: Volume) -> Volume:
+        made = whole(window)
+        shapes.append(made.shape[1:])
+        assert all(a <= b <= c for a, b, c in zip(least, made.shape[1:], most, strict=True))
+        return made
+
+    def opened(path: Path, name: str) -> OpenModel:
+        if path.suffix != ".plan":
+            return open_model(path, name)
+        return OpenModel(path, NetworkRunner(fixed, name), None, (least, most))
+
+    monkeypatch.setattr("tsr.export.check.open_model", opened)
+    found = check(Path("engine.plan"), tiny_onnx, windows=2)
+    assert found.agrees
+    assert len(shapes) == sum(rung.windows for rung in found.rungs) >= 4
+    assert "its tolerance is that of the other file" in found.notes[0]
+    with pytest.raises(SettingsError, match="are engines"):
+        check(Path("a.plan"), Path("b.plan"))
