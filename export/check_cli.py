@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tsr.core.console import InPath, Progress, check_installed, command
-from tsr.core.errors import ModelError
+from tsr.core.errors import ModelError, OutputError, SettingsError
 
 if TYPE_CHECKING:
     from tsr.export.check import CheckReport
@@ -83,6 +83,8 @@ def main(
     from tsr.export.check import check
 
     if picture is not None:
+        if picture.suffix != ".png":
+            raise SettingsError(f"picture {picture} is not a .png file; name it so")
         check_output(picture, inputs=(first, second), overwrite=overwrite)
     progress = Progress("check", quiet=as_json)
     found = check(
@@ -112,7 +114,7 @@ def main(
 
 def table(found: "CheckReport") -> str:
     """The figures of every rung as text."""
-    lines = [f"{'on ' + found.tiles}", ""]
+    lines = [f"on {found.tiles}", ""]
     head = ("rung", "windows", "worst", "mean", "PSNR dB", "worst at")
     rows = [
         (
@@ -141,17 +143,22 @@ def verdict(found: "CheckReport") -> str:
 
 
 def _draw(found: "CheckReport", picture: Path | None, overwrite: bool) -> Path | None:
-    """The picture asked for, or else one beside B if they differ; never over another file."""
+    """The picture asked for, or else one beside B if they differ and nothing is in the way."""
+    from tsr.core.outputs import check_output
     from tsr.export.check_picture import check_picture
 
-    if picture is None:
-        picture = found.second.with_name(f"{found.second.stem}_differs.png")
-        if found.agrees:
-            return None
-        if picture.exists() and not overwrite:
-            found.notes.append(f"{picture} exists already and was kept; pass --overwrite")
-            return None
-    check_picture(found, picture)
+    if picture is not None:
+        check_picture(found, picture)
+        return picture
+    if found.agrees:
+        return None
+    picture = found.second.with_name(f"{found.second.stem}_differs.png")
+    try:
+        check_output(picture, overwrite=overwrite)
+        check_picture(found, picture)
+    except OutputError as error:  # that they differ is what the last line must say
+        found.notes.append(f"no picture was made: {error}")
+        return None
     return picture
 
 

@@ -82,7 +82,8 @@ def test_the_failure_names_rung_place_and_picture(
     drawn = picture.read_bytes()
     again = invoke("tsr-check", tiny_onnx, copy, *FEW)
     assert again.exit_code == 1
-    assert "exists already and was kept" in again.stderr
+    assert f"note: no picture was made: output {picture} exists already" in again.stderr
+    assert "differs from" in again.stderr.splitlines()[-1]
     assert picture.read_bytes() == drawn
     assert sorted(file.name for file in tmp_path.iterdir()) == ["copy.onnx", "copy_differs.png"]
 
@@ -110,6 +111,8 @@ def test_an_existing_picture_is_refused_before_any_work(tmp_path: Path, tiny_onn
     line = refusal("tsr-check", tiny_onnx, tiny_onnx, "--picture", picture)
     assert "--overwrite" in line
     assert picture.read_bytes() == b"old"
+    line = refusal("tsr-check", tiny_onnx, tiny_onnx, "--picture", tmp_path / "new.gif")
+    assert "new.gif is not a .png file" in line
 
 
 def test_the_picture_shows_where(tmp_path: Path, tiny_onnx: Path, damaged: Path) -> None:
