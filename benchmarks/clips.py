@@ -18,7 +18,9 @@ from typing import Any
 from benchmarks.machine import ROOT, machine
 from benchmarks.stages import run_stage, write_json
 from tsr.evaluation.compare import LPIPS_EVERY
-from tsr.trainer.config import PRESETS, TrainConfig
+from tsr.trainer.config import PRESETS
+from tsr.trainer.precision import preset_here
+from tsr.trainer.train import choose_device
 
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -47,7 +49,7 @@ def measure_clip(truth: Path, folder: Path, preset: str, changes: dict[str, Any]
         settings=given,
         outputs=[slow],
     )
-    given = given | {"train": TrainConfig.preset(preset, **changes).to_dict()}  # type: ignore[arg-type]
+    given = given | {"train": preset_here(preset, choose_device("auto"), **changes).to_dict()}  # type: ignore[arg-type]
     train = run_stage(
         "train",
         folder,
@@ -206,7 +208,7 @@ def main() -> None:
             "benchmark": "clips",
             "factor": FACTOR,
             "preset": name,
-            "train": TrainConfig.preset(given.preset, **changes).to_dict(),
+            "train": preset_here(given.preset, choose_device("auto"), **changes).to_dict(),
             "clips": clips,
             "machine": machine(),
         }

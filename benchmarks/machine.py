@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tsr.core.cores import usable_cores
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("numpy", "numba", "onnxruntime", "av", "torch")
 
@@ -37,13 +39,6 @@ def cpu_model() -> str:
     flags = facts.get("flags", "").split()
     known = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if f in flags]
     return " ".join([facts.get("model name", platform.machine()), *known])
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load() -> float | None:

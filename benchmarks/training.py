@@ -12,6 +12,7 @@ import argparse
 import json
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from tsr.evaluation.degrade import degraded
 from tsr.evaluation.demo_scene import DEMO_FACTOR, DEMO_HEIGHT, DEMO_WIDTH, demo_scene
 from tsr.evaluation.scenes import render
 from tsr.trainer.coarse import coarse_video
-from tsr.trainer.config import PRESETS, TrainConfig
+from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, train_on_volume
+from tsr.trainer.precision import native_half, preset_here
 from tsr.trainer.state import TrainState
 
 FRAMES = 256
@@ -78,20 +80,20 @@ def main() -> None:
         report["machine"]["gpu"] = torch.cuda.get_device_name()
         report["machine"]["cuda"] = torch.version.cuda
     for name in given.presets.split(","):
-        whole = PRESETS[name]
-        config = TrainConfig.preset(name, max_minutes=given.seconds / 60, validate_every=50)
+        whole = preset_here(name, device)
+        config = replace(whole, max_minutes=given.seconds / 60, validate_every=50)
         figures = timed(video, config, device)
         figures["schedule_steps"] = whole.steps
         figures["schedule_minutes"] = round(whole.steps / figures["steps_per_second"] / 60, 2)
         report["presets"][name] = figures
         print(name, figures, flush=True)
-    if device.type == "cuda":
+    if native_half(device):
         report["precision"] = {
             precision: [
                 timed(
                     video,
-                    TrainConfig.preset(
-                        "balanced", steps=PRECISION_STEPS, precision=precision, seed=seed
+                    preset_here(
+                        "balanced", device, steps=PRECISION_STEPS, precision=precision, seed=seed
                     ),
                     device,
                 )["validation_psnr"]
@@ -101,7 +103,7 @@ def main() -> None:
         }
         print({k: statistics.mean(v) for k, v in report["precision"].items()}, flush=True)
     if given.schedule:
-        figures = timed(video, PRESETS[given.schedule], device)
+        figures = timed(video, preset_here(given.schedule, device), device)
         report["schedule"] = {"preset": given.schedule, **figures}
         print("whole schedule", report["schedule"], flush=True)
     kind = "cpu" if device.type == "cpu" else torch.cuda.get_device_name().split()[1].lower()

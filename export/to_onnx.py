@@ -5,7 +5,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor
 
+from tsr.calibration.half import check_half
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import check_output, completed
@@ -42,7 +43,14 @@ class HalfNetwork(TsrNetwork):
         return base[:, :, t:-t, h:-h, w:-w] + self.residual(base.half()).float()
 
 
-def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = False) -> ModelCard:
+def to_onnx(
+    model: Path,
+    output: Path,
+    *,
+    half: bool = False,
+    clip: Path | None = None,
+    overwrite: bool = False,
+) -> ModelCard:
     """Export a .safetensors model to one .onnx file that carries weights and model card.
 
     The graph maps `base` (1, 3, time, height, width), cubic-interpolated video with the network's
@@ -50,27 +58,45 @@ def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = 
 
     Args:
         half: convolve in FP16, for GPUs.
+        clip: the video; with `half`, its liveliest windows are checked for overflow.
 
     Raises:
-        ModelError: the model cannot be read, or the exported graph does not agree with it.
+        ModelError: the model cannot be read, the exported graph does not agree with it, or FP16
+            does not hold what it computes on the video.
+        ClipError: the video cannot be read.
         OutputError: the file cannot be written.
     """
     check_output(output, inputs=(model,), overwrite=overwrite)
     network, card = load_model(model)
-    exported: TsrNetwork = network
-    if half:
-        exported = HalfNetwork(network.channels)
-        exported.load_state_dict(network.state_dict())
-        exported.half()
-    graph = traced_graph(exported)
-    precision = "fp16" if half else "fp32"
-    card = replace(card, precision=precision, versions={**card.versions, "onnx": onnx.__version__})
+    graph = half_graph(network) if half else traced_graph(network)
+    card = replace(card, precision="fp16" if half else "fp32")
+    if half and clip:
+        found = check_half(traced_graph(network), graph, clip, card.ladder)
+        card = replace(card, calibration={"video": clip.name, **asdict(found)})
+    with written(output, graph, card) as (file, card):
+        check_export(file, network, TOLERANCES[card.precision].worst)
+    return card
+
+
+@contextlib.contextmanager
+def written(
+    output: Path, graph: onnx.ModelProto, card: ModelCard
+) -> Iterator[tuple[Path, ModelCard]]:
+    """Write a graph with its card; the block checks the file, which then gets its final name."""
+    card = replace(card, versions={**card.versions, "onnx": onnx.__version__})
     entry = graph.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
     with completed(output) as temporary:
         temporary.write_bytes(graph.SerializeToString(deterministic=True))
-        check_export(temporary, network, TOLERANCES[precision].worst)
-    return card
+        yield temporary, card
+
+
+def half_graph(network: TsrNetwork) -> onnx.ModelProto:
+    """The network with FP16 inside, traced; its initialisers are FP16."""
+    half = HalfNetwork(network.channels)
+    half.load_state_dict(network.state_dict())
+    half.half()
+    return traced_graph(half)
 
 
 def traced_graph(network: TsrNetwork) -> onnx.ModelProto:

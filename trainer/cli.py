@@ -35,7 +35,9 @@ from tsr.core.errors import TsrError
 @click.option("--learning-rate", type=float, help="Highest learning rate.")
 @click.option("--batch", type=int, help="Crops per step.")
 @click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="auto: bf16 on a GPU."
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    help="auto: bf16 on a GPU, and on a CPU that has it; it also lengthens fast and balanced.",
 )
 @click.option("--seed", type=int, help="Start of all random choices.")
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
@@ -61,11 +63,11 @@ def main(
     **settings: Any,
 ) -> None:
     """Train a temporal super-resolution network on CLIP alone."""
-    from tsr.trainer.config import TrainConfig
-    from tsr.trainer.train import resume_file, train
+    from tsr.trainer.precision import preset_here
+    from tsr.trainer.train import choose_device, resume_file, train
 
     model = output or clip.with_suffix(".safetensors")
-    config = TrainConfig.preset(preset, **settings)
+    config = preset_here(preset, choose_device(device), **settings)
     show = Progress("train", every_seconds=0)
     result = train(
         clip,

@@ -23,7 +23,8 @@ class TrainConfig:
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2).
-        precision: of the convolutions; `auto` is bf16 on a GPU and fp32 on a CPU.
+        precision: of the convolutions; `auto` is bf16 where the machine has it
+            (`tsr.trainer.precision`).
         validate_every: steps between two validations.
         seed: every random choice follows from it.
     """

@@ -18,6 +18,7 @@ from tsr.trainer.crops import CropSampler
 from tsr.trainer.cuda_graph import GraphedStep
 from tsr.trainer.examples import internal_sources
 from tsr.trainer.optimiser import set_rate
+from tsr.trainer.precision import computes_half
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
 from tsr.trainer.torch_ops import cubic_t2, rect2
@@ -146,7 +147,7 @@ def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig) -> 
     base = cubic_t2(rect2(htr))
     target = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
     network = state.network
-    half = config.precision == "bf16" or (config.precision == "auto" and htr.is_cuda)
+    half = computes_half(config, htr.device)
     with torch.autocast(htr.device.type, torch.bfloat16, enabled=half):
         residual = network.residual(
             base.contiguous(memory_format=torch.channels_last_3d), same=True

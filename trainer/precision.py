@@ -1,0 +1,44 @@
+"""Half precision where the machine has it: bf16 convolutions, and the longer training they pay for.
+
+bf16 learns as well as FP32 (benchmarks/RESULTS.md) and takes a quarter of the time per step on a
+CPU with bf16 instructions. On one without, it is emulated and takes four times as long.
+"""
+
+from typing import Any
+
+import torch
+
+from tsr.trainer.config import Preset, TrainConfig
+
+HALF_STEPS: dict[Preset, int] = {"fast": 3000, "balanced": 10_000}
+"""Steps of a preset where bf16 is at home: in about the time that FP32 takes for its own number."""
+
+CPU_FEATURES = ("avx512_bf16", "amx_bf16")
+"""x86 instructions for bf16 products, as torch names them."""
+
+
+def native_half(device: torch.device) -> bool:
+    """Whether bf16 is faster than FP32 there: on a GPU, and on CPUs with instructions for it."""
+    if device.type != "cpu":
+        return True
+    # Newer than the oldest torch that we take.
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(known.get(feature) for feature in CPU_FEATURES)
+
+
+def computes_half(config: TrainConfig, device: torch.device) -> bool:
+    """Whether a training of these settings convolves in bf16 on this device."""
+    return config.precision == "bf16" or (config.precision == "auto" and native_half(device))
+
+
+def preset_here(name: Preset, device: torch.device, **changes: Any) -> TrainConfig:
+    """A preset at the length that suits the device, with single settings replaced.
+
+    Args:
+        changes: those that are not None replace the preset's.
+    """
+    given = {key: value for key, value in changes.items() if value is not None}
+    config = TrainConfig.preset(name, **given)
+    if name in HALF_STEPS and computes_half(config, device):
+        return TrainConfig.preset(name, **{"steps": HALF_STEPS[name]} | given)
+    return config
