@@ -3,6 +3,7 @@
 Exit status: 0 done · 1 the work failed or was interrupted, said in one line · 2 wrong usage.
 """
 
+import importlib.util
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tsr.core.errors import TsrError
+from tsr.core.errors import SettingsError, TsrError
 
 InPath = click.Path(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
@@ -49,6 +50,21 @@ def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
         return made
 
     return wrap
+
+
+def check_installed(what: str, extra: str, packages: dict[str, str]) -> None:
+    """Raise `SettingsError` unless all modules that `what` needs can be imported.
+
+    Args:
+        extra: what installs them. packages: their names by module.
+    """
+    missing = [
+        name for module, name in packages.items() if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        raise SettingsError(
+            f"{what} needs {', '.join(missing)}: pip install 'zero-shot-tsr[{extra}]'"
+        )
 
 
 class Progress:

@@ -19,6 +19,7 @@ from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import check_output, completed
 from tsr.core.tiling import NETWORK_HALO
+from tsr.export.tolerance import TOLERANCES
 from tsr.trainer.network import TsrNetwork, load_model
 
 INPUT, OUTPUT = "base", "htr"
@@ -29,14 +30,8 @@ AXES = ("time", "height", "width")
 """Names of the dynamic axes; the output's are smaller by twice the halo."""
 
 CHECKED_SIZES = ((2, 2, 2), (4, 9, 17), (16, 24, 40))
-"""(T, H, W) of outputs compared with torch: the smallest, an odd one, a usual one."""
-
-TOLERANCE = 2e-5
-"""Largest difference to torch in FP32; values are about 1, sums have some 1000 terms."""
-
-
-HALF_TOLERANCE = 5e-3
-"""The same in FP16, whose last place of values near 1 is 1e-3: half of what 8 bits tell apart."""
+"""(T, H, W) of outputs compared with torch, by `tsr.export.tolerance`: the smallest, an odd one, a
+usual one."""
 
 
 class HalfNetwork(TsrNetwork):
@@ -79,7 +74,7 @@ def to_onnx(
         found = check_half(traced_graph(network), graph, clip, card.ladder)
         card = replace(card, calibration={"video": clip.name, **asdict(found)})
     with written(output, graph, card) as (file, card):
-        check_export(file, network, HALF_TOLERANCE if half else TOLERANCE)
+        check_export(file, network, TOLERANCES[card.precision].worst)
     return card
 
 
@@ -132,7 +127,9 @@ def traced_graph(network: TsrNetwork) -> onnx.ModelProto:
     return proto
 
 
-def check_export(path: Path, network: TsrNetwork, tolerance: float = TOLERANCE) -> None:
+def check_export(
+    path: Path, network: TsrNetwork, tolerance: float = TOLERANCES["fp32"].worst
+) -> None:
     """Compare the file with torch: tensor names, dynamic axes, values at several shapes.
 
     Raises:

@@ -7,7 +7,6 @@ known, so the result can be scored and the wheel's speed be measured.
 """
 
 import contextlib
-import importlib.util
 import json
 import threading
 import time
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
-from tsr.core.errors import OutputError, SettingsError, TsrError
+from tsr.core.console import InPath, Progress, check_installed, command, duration
+from tsr.core.errors import OutputError, TsrError
 
 if TYPE_CHECKING:
     from tsr.evaluation.demo_scene import DemoScene
@@ -110,7 +109,7 @@ def demo(folder: Path, settings: DemoSettings | None = None) -> dict[str, Any]:
             interrupted.
     """
     settings = settings or DemoSettings()
-    _check_packages()
+    check_installed("the demo", "demo", NEEDED)
     _prepare(folder)
     truth, slow, ours = folder / "truth.mkv", folder / "slow.mkv", folder / "ours.mkv"
     model, graph = folder / "model.safetensors", folder / "model.onnx"
@@ -145,14 +144,6 @@ def demo(folder: Path, settings: DemoSettings | None = None) -> dict[str, Any]:
     }
     _write_report(folder / "report.json", report)
     return report
-
-
-def _check_packages() -> None:
-    missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise SettingsError(
-            f"the demo needs {', '.join(missing)}: pip install 'zero-shot-tsr[demo]'"
-        )
 
 
 def _prepare(folder: Path) -> None:

@@ -16,6 +16,7 @@ MODULES = {
     "tsr-run": "tsr.runtime.cli",
     "tsr-degrade": "tsr.evaluation.degrade_cli",
     "tsr-eval": "tsr.evaluation.eval_cli",
+    "tsr-check": "tsr.export.check_cli",
 }
 
 
