@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base wheel bench-quality clean
+.PHONY: setup links demo check format test test-wheel test-base wheel bench-quality bench-aliasing clean
 
 setup: $(VENV)/.complete links
 
@@ -88,6 +88,11 @@ bench-gpu: setup
 # make bench-quality QUALITY="--clips cup_turn --factors 8 --methods linear,rife"
 bench-quality: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.quality $(QUALITY)
+	$(BIN)/python -m benchmarks.results_md
+
+# The same methods on rendered motion that is too fast for the camera.
+bench-aliasing: setup $(VENV)/.bench
+	$(BIN)/python -m benchmarks.aliasing $(ALIASING)
 	$(BIN)/python -m benchmarks.results_md
 
 # RIFE's package asks for much that its network file does without.

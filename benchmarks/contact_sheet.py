@@ -8,44 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.methods import Job
+from benchmarks.sheet import GAP, PANEL_WIDTH, Sheet
 from tsr.core.metrics import psnr
-from tsr.core.outputs import completed
-from tsr.evaluation.drawing import (
-    ACCENT,
-    FAINT,
-    INK,
-    PAPER,
-    arrow_down,
-    draw_text,
-    mark_row,
-    over_time,
-    resized,
-)
+from tsr.evaluation.drawing import ACCENT, over_time, resized
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from PIL.ImageDraw import ImageDraw
-
-HEADS = {
-    "nearest": ("Slow input", "what the slow camera saw"),
-    "linear": ("Linear", "neighbours mixed"),
-    "cubic_bp": ("Cubic + BP", "with back-projection"),
-    "minterpolate": ("minterpolate", "FFmpeg: moved blocks"),
-    "rife": ("RIFE", "trained on other videos"),
-    "truth": ("Truth", "a fast camera"),
-}
-PANEL = (236, 177)
+PANEL = (PANEL_WIDTH, 177)
 """Width and height of a crop, 4:3."""
-SLICE_HEIGHT = 130
-MARGIN, GAP, LABEL = 28, 10, 150
-TITLE_HEIGHT, HEAD_HEIGHT, FOOT_HEIGHT = 84, 58, 34
-CLIP_HEIGHT = 2 * (PANEL[1] + GAP) + SLICE_HEIGHT + FOOT_HEIGHT + 30
+SLICES = (PANEL_WIDTH, 130)
+"""Width and height of a slice."""
+BLOCK_HEIGHT = 2 * (PANEL[1] + GAP) + SLICES[1] + 64
 AROUND = 2
 """Input frames shown in the slices before and after the worst moment's own."""
 FULL_ERROR = 0.5
@@ -81,29 +58,24 @@ def write_sheet(
         jobs: by clip; the videos of all methods must exist.
         psnrs: by clip and method, the PSNR of each frame.
     """
-    from PIL import Image, ImageDraw
-
+    factor = next(iter(jobs.values())).factor
     methods = list(dict.fromkeys(method for found in psnrs.values() for method in found))
-    columns = [*methods, "truth"]
-    width = 2 * MARGIN + LABEL + len(columns) * (PANEL[0] + GAP)
-    top = MARGIN + TITLE_HEIGHT + HEAD_HEIGHT
-    image = Image.new("RGB", (width, top + len(jobs) * CLIP_HEIGHT + MARGIN), PAPER)
-    pen = ImageDraw.Draw(image)
-    _draw_heads(pen, columns, next(iter(jobs.values())).factor)
-    for place, (name, job) in enumerate(jobs.items()):
-        y = top + place * CLIP_HEIGHT
+    sheet = Sheet(
+        [*methods, "truth"],
+        f"Where each method fails: the worst moment of each clip, at {factor} times the rate",
+        "All make the fast video from the slow input. Below each crop its error (white: none, red: "
+        "large), then the marked line of pixels over time: a smooth tilt is a smooth motion.",
+        blocks=len(jobs),
+        block_height=BLOCK_HEIGHT,
+    )
+    for block, (name, job) in enumerate(jobs.items()):
         moment = worst_moment(job, psnrs[name])
-        crops = {m: _crops(job, m, moment) for m in (*psnrs[name], "truth")}
-        _draw_labels(pen, y, name, moment, len(next(iter(psnrs[name].values()))))
-        here = {m: psnr(crop[0], crops["truth"][0]) for m, crop in crops.items() if m != "truth"}
-        for method, (crop, lines) in crops.items():
-            x = _x(columns.index(method))
-            _draw_panels(image, pen, (x, y), crop, crops["truth"][0], lines, moment)
-            foot = _foot(here, method)
-            colour = ACCENT if method.startswith("ours") else INK
-            draw_text(pen, x, y + CLIP_HEIGHT - FOOT_HEIGHT - 26, foot, 18, colour)
-    with completed(path) as temporary:
-        image.save(temporary)
+        frames = len(next(iter(psnrs[name].values())))
+        _draw_labels(sheet, block, name, f"frame {moment.frame + 1} of {frames}")
+        _draw_clip(
+            sheet, block, {m: _crops(job, m, moment) for m in (*psnrs[name], "truth")}, moment
+        )
+    sheet.save(path)
 
 
 def worst_moment(job: Job, psnrs: Mapping[str, list[float]]) -> Moment:
@@ -163,59 +135,40 @@ def _crops(job: Job, method: str, moment: Moment) -> tuple[Frame, Frame]:
     return frames[moment.frame - moment.frames.start], lines
 
 
-def _x(column: int) -> int:
-    return MARGIN + LABEL + column * (PANEL[0] + GAP)
+def _draw_labels(sheet: Sheet, block: int, name: str, moment: str) -> None:
+    crop, error, slices = _rows(sheet, block)
+    sheet.label(crop, name, moment)
+    sheet.label(error, "", "its error")
+    sheet.label(slices, "", "the marked line", "over time")
+    sheet.time_arrow(slices, SLICES[1])
 
 
-def _draw_heads(pen: "ImageDraw", columns: list[str], factor: int) -> None:
-    title = f"Where each method fails: the worst moment of each clip, at {factor} times the rate"
-    draw_text(pen, MARGIN, MARGIN - 6, title, 30, INK)
-    line = (
-        "All make the fast video from the slow input. Below each crop its error (white: none, "
-        "red: large), then one line of pixels over time: a smooth tilt is a smooth motion."
-    )
-    draw_text(pen, MARGIN, MARGIN + 36, line, 18, FAINT)
-    for place, method in enumerate(columns):
-        ours = method.startswith("ours")
-        preset = ", ".join(method.split("-")[1:])
-        head, explanation = HEADS.get(method, (f"Ours ({preset})", "trained on this input"))
-        y = MARGIN + TITLE_HEIGHT
-        draw_text(pen, _x(place), y, head, 23, ACCENT if ours else INK)
-        draw_text(pen, _x(place), y + 29, explanation, 15, ACCENT if ours else FAINT)
-
-
-def _draw_labels(pen: "ImageDraw", y: int, name: str, moment: Moment, count: int) -> None:
-    draw_text(pen, MARGIN, y, name, 19, INK)
-    draw_text(pen, MARGIN, y + 26, f"frame {moment.frame + 1} of {count}", 15, FAINT)
-    draw_text(pen, MARGIN, y + PANEL[1] + GAP, "error", 15, FAINT)
-    slices = y + 2 * (PANEL[1] + GAP)
-    for number, words in enumerate(("the marked line", "over time")):
-        draw_text(pen, MARGIN, slices + 20 * number, words, 15, FAINT)
-    arrow_down(pen, MARGIN + LABEL - 16, slices + 4, slices + SLICE_HEIGHT - 4)
-
-
-def _draw_panels(
-    image: "Image",
-    pen: "ImageDraw",
-    corner: tuple[int, int],
-    crop: Frame,
-    truth: Frame,
-    lines: Frame,
-    moment: Moment,
+def _draw_clip(
+    sheet: Sheet, block: int, crops: Mapping[str, tuple[Frame, Frame]], moment: Moment
 ) -> None:
-    """Crop, error and slice of one method, one above the other."""
-    x, y = corner
-    image.paste(resized(crop, PANEL), (x, y))
-    mark_row(pen, (x, y), PANEL, (moment.row + 0.5) / moment.height)
-    below = y + PANEL[1] + GAP
-    if crop is not truth:
-        image.paste(resized(error_colours(crop, truth), PANEL), (x, below))
-        pen.rectangle((x, below, x + PANEL[0] - 1, below + PANEL[1] - 1), outline=(215, 217, 222))
-    image.paste(over_time(lines, (PANEL[0], SLICE_HEIGHT)), (x, below + PANEL[1] + GAP))
-    # The moment that the crop shows.
-    frames = moment.frames.stop - moment.frames.start
-    share = (moment.frame - moment.frames.start + 0.5) / frames
-    mark_row(pen, (x, below + PANEL[1] + GAP), (PANEL[0], SLICE_HEIGHT), share)
+    """Crop, error and slice of each method, one above the other."""
+    truth = crops["truth"][0]
+    here = {m: psnr(crop, truth) for m, (crop, _) in crops.items() if m != "truth"}
+    instant = (moment.frame - moment.frames.start + 0.5) / (
+        moment.frames.stop - moment.frames.start
+    )
+    crop_y, error_y, slice_y = _rows(sheet, block)
+    for method, (crop, lines) in crops.items():
+        row = (moment.row + 0.5) / moment.height
+        sheet.panel(method, crop_y, resized(crop, PANEL), mark=row)
+        sheet.panel(method, slice_y, over_time(lines, SLICES), mark=instant)
+        if method in here:
+            errors = resized(error_colours(crop, truth), PANEL)
+            sheet.panel(method, error_y, errors, framed=True)
+            best = " - best" if here[method] == max(here.values()) else ""
+            below = slice_y + SLICES[1] + 8
+            sheet.text(method, below, f"{here[method]:.1f} dB in this crop{best}", 18)
+
+
+def _rows(sheet: Sheet, block: int) -> tuple[int, int, int]:
+    """Top of a block's crops, errors and slices."""
+    top = sheet.top(block)
+    return top, top + PANEL[1] + GAP, top + 2 * (PANEL[1] + GAP)
 
 
 def error_colours(crop: Frame, truth: Frame) -> Frame:
@@ -223,10 +176,3 @@ def error_colours(crop: Frame, truth: Frame) -> Frame:
     share = np.clip(np.abs(crop - truth).mean(axis=0) / FULL_ERROR, 0, 1)
     full = np.array(ACCENT, np.float32)[:, None, None] / np.float32(255)
     return np.asarray(1 - share * (1 - full), np.float32)
-
-
-def _foot(here: Mapping[str, float], method: str) -> str:
-    if method not in here:
-        return ""
-    best = " - best" if here[method] == max(here.values()) else ""
-    return f"{here[method]:.1f} dB in this crop{best}"

@@ -54,6 +54,11 @@ class Ours:
         return ["--preset", self.preset, *changes]
 
 
+def name_of(method: str | Ours) -> str:
+    """A method's name in results and folders."""
+    return method.name if isinstance(method, Ours) else method
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One truth at one factor."""

@@ -20,7 +20,8 @@ from typing import Any
 from benchmarks.clip_scores import measures
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.machine import ROOT, machine
-from benchmarks.methods import METHODS, OURS, Job, Ours, Stage, degrade, make, score
+from benchmarks.method_options import add_method_options, chosen_methods, names
+from benchmarks.methods import Job, Ours, Stage, degrade, make, name_of, score
 from benchmarks.quality_md import scores_table
 from benchmarks.stages import write_json
 from tsr.core.clip_io import probe
@@ -38,11 +39,10 @@ Report = dict[str, Any]
 def measure(job: Job, method: str | Ours) -> dict[str, Any]:
     """Make and score one method's video; what the results file says of it."""
     stages, settings = make(job, method)
-    name = method.name if isinstance(method, Ours) else method
-    scored = score(job, name, settings, measures())
+    scored = score(job, name_of(method), settings, measures())
     result = figures(stages, scored)
     if isinstance(method, Ours):
-        folder = job.fast(name).parent
+        folder = job.fast(method.name).parent
         result["bytes"] = {
             "model": (folder / "model.safetensors").stat().st_size,
             "onnx": (folder / "model.onnx").stat().st_size,
@@ -96,19 +96,6 @@ def clip_folders(data: Path, wanted: Sequence[str]) -> list[Path]:
     return [known[name] for name in names]
 
 
-def chosen_methods(names: Sequence[str], ours: Sequence[Ours]) -> list[str | Ours]:
-    """The methods to measure, in the order of `METHODS`.
-
-    Raises:
-        SystemExit: there is no such method.
-    """
-    unknown = [name for name in names if name not in METHODS]
-    if unknown:
-        raise SystemExit(f"no method {', '.join(unknown)}; choose from {', '.join(METHODS)}")
-    found: list[str | Ours] = [name for name in METHODS if name in names and name != OURS]
-    return found + list(ours if OURS in names else [])
-
-
 def load_report(path: Path, *, fresh: bool) -> Report:
     """What earlier calls measured, which stays, so that one clip or method can be done alone."""
     if path.is_file() and not fresh:
@@ -125,8 +112,7 @@ def measure_clip(
     clip["size"] = [info.width, info.height]
     clip["frames"] = [info.num_frames, info.num_frames * job.factor]
     for method in methods:
-        name = method.name if isinstance(method, Ours) else method
-        clip["methods"][name] = measure(job, method)
+        clip["methods"][name_of(method)] = measure(job, method)
         save()
 
 
@@ -168,28 +154,18 @@ def _numbers(text: str) -> list[int]:
     return values
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
 def main() -> None:
     """Measure; write after each method; print after each clip."""
     parser = argparse.ArgumentParser(description="Quality on real clips, by every method.")
-    parser.add_argument("--clips", type=_names, default=[], help="names; all when left out")
+    parser.add_argument("--clips", type=names, default=[], help="names; all when left out")
     parser.add_argument("--factors", type=_numbers, default=[8, 4, 2], help="of 8,4,2")
-    parser.add_argument("--methods", type=_names, default=[*METHODS], help=f"of {METHODS}")
-    parser.add_argument("--presets", type=_names, default=["fast"], help="ours in each of these")
-    parser.add_argument("--steps", type=int, help="instead of the presets', to try things out")
-    parser.add_argument("--channels", type=int, help="instead of the presets', to try things out")
+    add_method_options(parser)
     parser.add_argument("--data", type=Path, default=DATA, help="folders of gt.mkv")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     parser.add_argument("--fresh", action="store_true", help="forget what was done before")
     given = parser.parse_args()
-    changes = {k: v for k in ("steps", "channels") if (v := getattr(given, k)) is not None}
-    ours = [Ours(preset=preset, changes=changes) for preset in given.presets]
-    methods = chosen_methods(given.methods, ours)
-    measure_all(clip_folders(given.data, given.clips), methods, given)
+    measure_all(clip_folders(given.data, given.clips), chosen_methods(given), given)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aliasing_md import aliasing
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
 from benchmarks.quality_md import quality
@@ -186,6 +187,7 @@ def _kind(name: str) -> str:
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
+    "aliasing": ("Motion aliasing", aliasing),
     "gpu": ("GPU", gpu),
     "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),

@@ -49,9 +49,38 @@ def _quality() -> dict[str, Any]:
     return {"factors": {"8": clips}, "lpips_every": 9, "machine": MACHINE}
 
 
+def _scene(*, holds_evidence: bool, ours: str) -> dict[str, Any]:
+    def motion(speed: float, verdict: str) -> dict[str, Any]:
+        return {"speed": speed, "right_way": 0.97, "contrast": 0.5, "verdict": verdict}
+
+    return {
+        "title": "Wheel, fast" if holds_evidence else "Wheel, steady",
+        "true_speed": 0.6,
+        "aliased": True,
+        "holds_evidence": holds_evidence,
+        "methods": {
+            "slow": motion(-0.4, "wrong way"),
+            "linear": motion(-0.39, "wrong way"),
+            "ours-fast": motion(0.58 if ours == "right" else -0.4, ours),
+        },
+    }
+
+
+def test_aliasing_says_what_each_method_could_not_do() -> None:
+    scenes = {
+        "wheel": _scene(holds_evidence=True, ours="right"),
+        "steady": _scene(holds_evidence=False, ours="wrong way"),
+    }
+    text = markdown({"aliasing": {"scenes": scenes, "machine": MACHINE}})
+    assert "| Wheel, fast | +0.60 | -0.40 | yes | -0.39 wrong way (97 %) |" in text
+    assert "| **+0.58 right (97 %)** |" in text
+    assert "- ours, fast: where it does not: Wheel, steady (wrong way). 2 of 2" in text
+    assert "- linear: where the video holds the evidence: Wheel, fast (wrong way). where" in text
+
+
 def test_quality_comes_first_with_gain_best_values_cost_and_commits() -> None:
-    text = markdown({"aliasing": {"machine": MACHINE}, "quality": _quality()})
-    assert text.index("## Quality on real clips") < text.index("## aliasing")
+    text = markdown({"backthing": {"machine": MACHINE}, "quality": _quality()})
+    assert text.index("## Quality on real clips") < text.index("## backthing")
     assert "cup 640×480, 27 → 216 frames, 20 % moving | nearest |" in text
     row = "| **ours, fast** | **32.00** | **0.9000** | **0.1000** | **20.00** | – | 24.00 | +2.00"
     assert row in text
