@@ -25,6 +25,7 @@ from benchmarks.method_options import add_method_options, chosen_methods, names
 from benchmarks.methods import Job, Ours, degrade, make, name_of
 from benchmarks.stages import write_json
 from tsr.core.clip_io import ClipReader
+from tsr.core.errors import TsrError
 from tsr.core.volume import Volume
 from tsr.evaluation.aliasing import (
     FACTOR,
@@ -108,8 +109,32 @@ def summary(title: str, scene: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def measure_all(
+    chosen: dict[str, AliasScene], methods: Sequence[str | Ours], given: argparse.Namespace
+) -> None:
+    """Scene by scene; the results file is kept up to date and keeps what earlier calls measured."""
+    report: dict[str, Any] = {"benchmark": "aliasing", "scenes": {}}
+    if given.results.is_file():
+        report = json.loads(given.results.read_text(encoding="utf-8"))
+    videos = {}
+    for name, scene in chosen.items():
+        found, videos[name] = measure_scene(name, scene, methods, given.out)
+        earlier = report["scenes"].get(name, {})
+        entry = describe(scene) | {
+            "methods": earlier.get("methods", {}) | found,
+            "commits": sorted({*earlier.get("commits", []), commit()}),
+        }
+        report["scenes"][name] = entry
+        report["machine"] = machine()
+        write_json(given.results, report)
+        print(summary(name, entry), flush=True)
+    sheet = given.out / "sheet.png"
+    write_sheet(sheet, chosen, report["scenes"], videos)
+    print(f"wrote {sheet}")
+
+
 def main() -> None:
-    """Measure scene by scene; write after each; print."""
+    """Measure the scenes asked for."""
     known = scenes()
     parser = argparse.ArgumentParser(description="Motion aliasing, measured.")
     parser.add_argument("--scenes", type=names, default=[*known], help=f"of {', '.join(known)}")
@@ -119,21 +144,10 @@ def main() -> None:
     given = parser.parse_args()
     if missing := [name for name in given.scenes if name not in known]:
         raise SystemExit(f"no scenes {', '.join(missing)}; choose from {', '.join(known)}")
-    report: dict[str, Any] = {"benchmark": "aliasing", "scenes": {}}
-    if given.results.is_file():
-        report = json.loads(given.results.read_text(encoding="utf-8"))
-    videos = {}
-    for name in given.scenes:
-        found, videos[name] = measure_scene(name, known[name], chosen_methods(given), given.out)
-        earlier = report["scenes"].get(name, {}).get("methods", {})
-        scene = describe(known[name]) | {"methods": earlier | found, "commits": [commit()]}
-        report["scenes"][name] = scene
-        report["machine"] = machine()
-        write_json(given.results, report)
-        print(summary(name, scene), flush=True)
-    sheet = given.out / "sheet.png"
-    write_sheet(sheet, {name: known[name] for name in given.scenes}, report["scenes"], videos)
-    print(f"wrote {sheet}")
+    try:
+        measure_all({name: known[name] for name in given.scenes}, chosen_methods(given), given)
+    except TsrError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def write_sheet(
         chosen, found: scenes and their figures, by name.
         videos: by scene and method, or "truth", the part at full speed, (3, T, SIDE, SIDE).
     """
-    columns = list(dict.fromkeys(method for shown in videos.values() for method in shown))
+    methods = dict.fromkeys(method for shown in videos.values() for method in shown)
+    columns = [*(method for method in methods if method != "truth"), "truth"]
     sheet = Sheet(
         columns,
         "Too fast for the camera: which way does it really move?",

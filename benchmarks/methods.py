@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.interpolate import RIVALS, rival_settings
 from benchmarks.stages import run_stage, write_json
 from tsr.core.clip_io import ClipReader
+from tsr.core.errors import TsrError
 from tsr.evaluation.baselines import METHODS as PLAIN
 from tsr.evaluation.baselines import upsampled
 from tsr.trainer.config import PRESETS, Preset, TrainConfig
@@ -36,6 +37,10 @@ class Ours:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise SystemExit(f"no preset {self.preset!r}; choose from {', '.join(PRESETS)}")
+        try:
+            _ = self.settings  # refuse bad changes now, and not after the other methods' hours
+        except TsrError as error:
+            raise SystemExit(str(error)) from None
 
     @property
     def name(self) -> str:

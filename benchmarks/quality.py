@@ -25,6 +25,7 @@ from benchmarks.methods import Job, Ours, Stage, degrade, make, name_of, score
 from benchmarks.quality_md import scores_table
 from benchmarks.stages import write_json
 from tsr.core.clip_io import probe
+from tsr.core.errors import TsrError
 from tsr.core.ladder import FACTORS
 
 DATA = ROOT.parent / "shared" / "data"
@@ -165,7 +166,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     parser.add_argument("--fresh", action="store_true", help="forget what was done before")
     given = parser.parse_args()
-    measure_all(clip_folders(given.data, given.clips), chosen_methods(given), given)
+    try:
+        measure_all(clip_folders(given.data, given.clips), chosen_methods(given), given)
+    except TsrError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

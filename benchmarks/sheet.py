@@ -112,5 +112,6 @@ def is_ours(method: str) -> bool:
 def heading(method: str) -> tuple[str, str]:
     """A column's name and explanation."""
     if is_ours(method):
-        return f"Ours ({', '.join(method.split('-')[1:])})", "trained on this input"
+        _, preset, *changes = method.split("-")
+        return f"Ours ({preset})", ", ".join(changes) or "trained on this input"
     return HEADS[method]
