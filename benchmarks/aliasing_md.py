@@ -13,7 +13,8 @@ per input frame (its sign is the direction), measured by the phase of the struct
 frequency; in brackets the share of steps from one output frame to the next that go the true way. \
 "Evidence": whether the video also shows the motion at half the speed, and so on down to one that \
 it shows rightly; without it only the strength of the blur could tell direction and speed. The \
-scenes that truly move backwards are controls."""
+scenes that truly move backwards are controls: who is right on the fast stripes and wrong on those \
+that move backwards takes every such pattern for a fast one."""
 
 
 def aliasing(report: Report) -> str:

@@ -88,6 +88,10 @@ class Job:
         truth = {"name": self.truth.parent.name, "bytes": self.truth.stat().st_size}
         return {"truth": truth, "factor": self.factor}
 
+    def has(self, method: str) -> bool:
+        """Whether `frames` can be called: results may outlive the videos they were measured on."""
+        return (self.slow if method in PLAIN else self.fast(method)).is_file()
+
     def frames(self, method: str) -> Iterable[Any]:
         """A method's frames, (3, H, W) float32, or those of the "truth"."""
         if method in PLAIN:

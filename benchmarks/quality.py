@@ -141,8 +141,12 @@ def measure_all(
             print(scores_table({folder.name: clip}), flush=True)
         sheet = given.out / f"sheet_x{factor}.png"
         psnrs = {
-            name: {m: found["frame_psnr"] for m, found in clips[name]["methods"].items()}
-            for name in jobs
+            name: {
+                method: found["frame_psnr"]
+                for method, found in clips[name]["methods"].items()
+                if job.has(method)
+            }
+            for name, job in jobs.items()
         }
         write_sheet(sheet, jobs, psnrs)
         print(f"wrote {sheet}", flush=True)
