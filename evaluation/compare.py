@@ -45,29 +45,32 @@ def compare(
     shown = progress or Progress("eval", quiet=True)
     streams: dict[str, Iterator[Any]] = {name: iter(frames) for name, frames in results.items()}
     scores: dict[str, Scores] = {name: {"psnr": [], "ssim": []} for name in streams}
-    before: dict[str, Frame] = {}
-    true_before: Frame | None = None
-    true_frames: Iterator[Any]
-    true_frames = iter((frame, None) for frame in truth)
-    if factor is not None:
-        true_frames = with_masks(truth, factor)
+    before: dict[str, Frame] = {}  # by name, and the truth's as ""
+    true_frames = _true_frames(truth, factor)
     for number in range(num_frames):
         true_frame, moving = _next(true_frames, "the truth", number, num_frames)
         with_lpips = number % lpips_every == 0 and _fits_lpips(true_frame)
+        latest = {"": true_frame}
         for name, frames in streams.items():
             frame = _next(frames, name, number, num_frames)
             row = _score(frame, true_frame, moving)
             if with_lpips:
                 row["lpips"] = perceptual.lpips(frame, true_frame)
-            if factor is not None:
-                if true_before is not None:
-                    row["psnr_change"] = psnr(frame - before[name], true_frame - true_before)
-                before[name] = frame
+            if factor is not None and before:
+                row["psnr_change"] = psnr(frame - before[name], true_frame - before[""])
             for column, value in row.items():
                 scores[name].setdefault(column, []).append(value)
-        true_before = true_frame
+            latest[name] = frame
+        before = latest
         shown.show(f"frame {number + 1} of {num_frames}")
     return scores
+
+
+def _true_frames(truth: Iterable[Frame], factor: int | None) -> Iterator[tuple[Frame, Mask | None]]:
+    """The truth's frames with their moving pixels, which need a factor."""
+    if factor is None:
+        return ((frame, None) for frame in truth)
+    return iter(with_masks(truth, factor))
 
 
 def mean_scores(scores: Scores) -> dict[str, float]:
