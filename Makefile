@@ -78,13 +78,14 @@ test-base: wheel .venv-base/.complete
 	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
 	touch $@
 
-# On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
-# Correctness, then speed, on an NVIDIA GPU; needs pycuda and onnxruntime-gpu.
+# Correctness, then speed, on an NVIDIA GPU: MODELS="a.onnx b.onnx c.plan". Needs pycuda; measures what
+# is installed of onnxruntime-gpu, tensorrt or tensorrt-rtx-cu13, and says what is not.
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu $(MODELS)
 	$(BIN)/python -m benchmarks.training --schedule paper
 	$(BIN)/python -m benchmarks.results_md
 
+# On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
 bench-clips: setup
 	$(BIN)/python -m benchmarks.clips
 	$(BIN)/python -m benchmarks.results_md
