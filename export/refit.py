@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tsr.core.cache import cache_folder, file_name
 from tsr.core.errors import DeviceError, ModelError
-from tsr.core.plan_file import EngineCard, read_plan, with_card
+from tsr.core.plan_file import EngineCard, card_in, read_plan, with_card
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.tensorrt_library import explained, open_engine
 
@@ -61,7 +61,10 @@ def refitted(cached: Path, model: Path, card: EngineCard, device: CudaDevice) ->
         plan = opened.engine.serialize()
         if plan is None:
             raise DeviceError(f"{opened.name} could not write the refitted engine ({why()})")
-    return with_card(bytes(plan), old, card)
+    made = with_card(bytes(plan), old, card)
+    if card_in(made, cached) != card:
+        raise ModelError(f"{opened.name} wrote {cached} so that its card cannot be exchanged")
+    return made
 
 
 def weights_of(model: Path) -> dict[str, NDArray[Any]]:

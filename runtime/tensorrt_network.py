@@ -137,7 +137,9 @@ class _KernelCache:
 
     def context_settings(self) -> Any:
         """What `create_execution_context` takes: memory is ours to give in either case."""
-        return self._config or self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        if self._config is None:
+            return self._trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        return self._config
 
     def save(self) -> None:
         """Write down what has been compiled so far."""

@@ -166,6 +166,22 @@ def test_the_second_video_is_refitted(
     assert engine.model == videos[0]
 
 
+@pytest.mark.cuda
+def test_on_a_gpu_the_second_video_is_refitted(
+    cuda_device: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT itself: its refit, and our exchange of the card in its plan."""
+    pytest.importorskip("tensorrt", reason="needs TensorRT: pip install tensorrt")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    results = [
+        make(video, tmp_path / f"{n}.plan", target="tensorrt") for n, video in enumerate(videos)
+    ]
+    assert [result.how for result in results] == ["built", "refitted"]
+    assert all(result.checked for result in results)
+    for n, video in enumerate(videos):
+        assert read_plan(tmp_path / f"{n}.plan")[1].model_sha256 == file_sha256(video)
+
+
 @pytest.mark.parametrize("trouble", ["missing weights", "wrong numbers", "damaged cache"])
 def test_a_refit_that_fails_ends_in_a_new_engine(
     trouble: str, engine: RefittableEngine, builds: list[Path], videos: list[Path], tmp_path: Path

@@ -1,6 +1,5 @@
 """Devices to test on: the kernels compiled as host C++ everywhere, a GPU where there is one."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,18 +23,6 @@ def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = ["-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     subprocess.run([compiler, *flags, "-o", str(library), str(UNIT)], check=True)
     return library
-
-
-@pytest.fixture(scope="session")
-def cuda_device() -> Any:
-    """The first GPU; without one the test is skipped, or fails if TSR_REQUIRE_CUDA=1."""
-    from tsr.runtime import device
-
-    if reason := device.missing():
-        if os.environ.get("TSR_REQUIRE_CUDA") == "1":
-            pytest.fail(f"TSR_REQUIRE_CUDA=1, but {reason}")
-        pytest.skip(reason)
-    return device.CudaDevice()
 
 
 @pytest.fixture
