@@ -6,7 +6,7 @@ VENV   ?= .venv
 TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PYTEST ?=
-PACKAGES := core trainer export runtime evaluation pipeline
+PACKAGES := core trainer calibration export runtime evaluation pipeline
 
 .PHONY: setup links demo check format test test-wheel test-base wheel bench-clips clean
 

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tsr.core.cores import usable_cores
+
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("numpy", "numba", "onnxruntime", "av", "torch")
 GPU_LIBRARIES = (
@@ -52,13 +54,6 @@ def gpu_driver() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.splitlines()[0].strip()
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load() -> float | None:

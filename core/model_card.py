@@ -44,6 +44,8 @@ class ModelCard:
         settings: the resolved training settings.
         validation: what the internal validation measured, in dB, and at which step.
         precision: number format of the convolutions in this file.
+        calibration: how a narrow precision was fitted to the video, with the PSNR it reached;
+            empty for others.
         versions: software that made the file.
     """
 
@@ -53,6 +55,7 @@ class ModelCard:
     settings: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, float] = field(default_factory=dict)
     precision: str = "fp32"
+    calibration: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:

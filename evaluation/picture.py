@@ -4,7 +4,6 @@ Above, a crop at a few successive output times; below, one line of pixels over t
 motion's direction is the tilt of its streaks.
 """
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsr.core.drawing import ACCENT, FAINT, INK, PAPER, draw_text, font, image_of
 from tsr.core.errors import SettingsError
 from tsr.core.metrics import mean_psnr
 from tsr.core.outputs import completed
@@ -21,7 +21,6 @@ from tsr.core.volume import Volume, check_volume
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 COLUMNS = {
     "input": ("Input", "what the slow camera saw"),
@@ -36,7 +35,6 @@ MARGIN, GAP, LABEL = 30, 14, 136
 TITLE_HEIGHT, HEAD_HEIGHT, FOOT_HEIGHT = 86, 64, 62
 STRIP_HEIGHT = 34
 """Pixels of a video's caption; even, as video encoders want it."""
-INK, FAINT, ACCENT, PAPER = (28, 30, 36), (110, 114, 124), (196, 66, 32), (255, 255, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +106,9 @@ def caption_strip(width: int, head: str, explanation: str, *, accent: bool = Fal
     image = Image.new("RGB", (width, STRIP_HEIGHT), PAPER)
     pen = ImageDraw.Draw(image)
     colour = ACCENT if accent else INK
-    _text(pen, 10, 4, head, 22, colour)
-    after = 10 + round(pen.textlength(head, font=_font(22))) + 14
-    _text(pen, after, 10, explanation, 15, colour if accent else FAINT)
+    draw_text(pen, 10, 4, head, 22, colour)
+    after = 10 + round(pen.textlength(head, font=font(22))) + 14
+    draw_text(pen, after, 10, explanation, 15, colour if accent else FAINT)
     return np.asarray(image, np.float32).transpose(2, 0, 1) / np.float32(255)
 
 
@@ -184,8 +182,8 @@ def _draw(
     )
     image = Image.new("RGB", layout.size, PAPER)
     pen = ImageDraw.Draw(image)
-    _text(pen, MARGIN, MARGIN - 6, titles[0], 32, INK)
-    _text(pen, MARGIN, MARGIN + 38, titles[1], 19, FAINT)
+    draw_text(pen, MARGIN, MARGIN - 6, titles[0], 32, INK)
+    draw_text(pen, MARGIN, MARGIN + 38, titles[1], 19, FAINT)
     for place, (name, volume) in enumerate(columns.items()):
         x = layout.x(place)
         for row, number in enumerate(view.frames):
@@ -206,11 +204,11 @@ def _caption(pen: "ImageDraw", x: int, layout: _Layout, name: str, feet: tuple[s
     head, explanation = COLUMNS[name]
     colour = ACCENT if name == "ours" else INK
     y = layout.y(0) - HEAD_HEIGHT
-    _text(pen, x, y, head, 25, colour)
-    _text(pen, x, y + 31, explanation, 15, FAINT)
+    draw_text(pen, x, y, head, 25, colour)
+    draw_text(pen, x, y + 31, explanation, 15, FAINT)
     score, remark = feet
-    _text(pen, x, layout.bottom + 14, score or head, 23, colour)
-    _text(pen, x, layout.bottom + 44, remark, 17, colour)
+    draw_text(pen, x, layout.bottom + 14, score or head, 23, colour)
+    draw_text(pen, x, layout.bottom + 44, remark, 17, colour)
     if name == "ours":
         corners = (x - 5, layout.y(0) - 5, x + layout.panel[0] + 4, layout.bottom + 4)
         pen.rectangle(corners, outline=ACCENT, width=3)
@@ -218,7 +216,7 @@ def _caption(pen: "ImageDraw", x: int, layout: _Layout, name: str, feet: tuple[s
 
 def _label(pen: "ImageDraw", y: int, *lines: str) -> None:
     for number, line in enumerate(lines):
-        _text(pen, MARGIN, y + 4 + 20 * number, line, 16, FAINT)
+        draw_text(pen, MARGIN, y + 4 + 20 * number, line, 16, FAINT)
 
 
 def _mark_row(pen: "ImageDraw", x: int, y: int, panel: tuple[int, int], view: View) -> None:
@@ -239,26 +237,12 @@ def _time_arrow(pen: "ImageDraw", layout: _Layout) -> None:
     pen.polygon([(x - 6, bottom - 10), (x + 6, bottom - 10), (x, bottom)], fill=FAINT)
 
 
-def _text(
-    pen: "ImageDraw", x: int, y: int, text: str, size: int, colour: tuple[int, int, int]
-) -> None:
-    pen.text((x, y), text, font=_font(size), fill=colour)
-
-
-@functools.cache
-def _font(size: int) -> "FreeTypeFont | ImageFont":
-    """Pillow's own font: the same on every machine, but it has little beyond ASCII."""
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)
-
-
 def _crop(volume: Volume, number: int, view: View, size: tuple[int, int]) -> "Image":
     from PIL import Image
 
     rows = slice(view.top, view.top + view.height)
     columns = slice(view.left, view.left + view.width)
-    return _image(volume[:, number, rows, columns]).resize(size, Image.Resampling.LANCZOS)
+    return image_of(volume[:, number, rows, columns]).resize(size, Image.Resampling.LANCZOS)
 
 
 def _slice(volume: Volume, view: View, size: tuple[int, int]) -> "Image":
@@ -266,13 +250,6 @@ def _slice(volume: Volume, view: View, size: tuple[int, int]) -> "Image":
     from PIL import Image
 
     columns = slice(view.left, view.left + view.width)
-    over_time = _image(volume[:, :, view.slice_row, columns])  # T rows
+    over_time = image_of(volume[:, :, view.slice_row, columns])  # T rows
     wide = over_time.resize((size[0], over_time.height), Image.Resampling.LANCZOS)
     return wide.resize(size, Image.Resampling.NEAREST)
-
-
-def _image(values: Volume) -> "Image":
-    from PIL import Image
-
-    levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)))

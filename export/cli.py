@@ -2,13 +2,15 @@
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from tsr.core.console import InPath, check_tile, command
 from tsr.core.errors import SettingsError
+from tsr.core.model_card import ModelCard
 
 if TYPE_CHECKING:
     from tsr.export.to_engine import EngineOptions, EngineResult
@@ -20,6 +22,21 @@ if TYPE_CHECKING:
     "-o", "--output", type=InPath, help="Named .onnx, or .plan for TensorRT. [default: MODEL.onnx]"
 )
 @click.option("--fp16", is_flag=True, help="Convolve in half precision: for GPUs.")
+@click.option(
+    "--int8", type=InPath, metavar="VIDEO", help="Convolve in 8 bits, calibrated on the video."
+)
+@click.option("--fp8", type=InPath, metavar="VIDEO", help="The same in FP8, for TensorRT.")
+@click.option(
+    "--for",
+    "reader",
+    type=click.Choice(["cpu", "tensorrt"]),
+    help="Who reads an 8-bit .onnx; each wants another. [default: cpu, for --fp8 tensorrt]",
+)
+@click.option(
+    "--min-psnr",
+    type=click.FloatRange(20, 100),
+    help="dB that 8 bits must reach against full precision at the liveliest frame. [default: 50]",
+)
 @click.option(
     "--target",
     type=click.Choice(["auto", "tensorrt", "tensorrt-rtx"]),
@@ -51,6 +68,10 @@ def main(
     model: Path,
     output: Path | None,
     fp16: bool,
+    int8: Path | None,
+    fp8: Path | None,
+    reader: Literal["cpu", "tensorrt"] | None,
+    min_psnr: float | None,
     target: str | None,
     capabilities: tuple[str, ...],
     tile: tuple[int, int, int] | None,
@@ -68,9 +89,12 @@ def main(
     asked = target or capabilities or tile or version_compatible or no_refit
     if output.suffix == ".onnx" and asked:
         raise SettingsError(f"output {output} is an .onnx file; to build an engine, name it x.plan")
-    if model.suffix == ".onnx" and fp16:
-        raise SettingsError(f"{model} has its precision already; leave out --fp16")
-    if output.suffix == ".plan":
+    precision = _Precision(fp16, int8, fp8, reader, min_psnr, for_engine=output.suffix == ".plan")
+    precision.check(model)
+    if output.suffix == ".onnx":
+        card, checked = precision.export(model, output, overwrite)
+        said, about = f"{card.channels} channels, {card.precision}, {checked}", card.to_json()
+    else:
         from tsr.export.to_engine import EngineOptions
         from tsr.runtime.cuda_backend import TILE
 
@@ -81,28 +105,71 @@ def main(
             version_compatible=version_compatible,
             refit=not no_refit,
         )
-        said, about = _engine(model, output, fp16, options, overwrite)
-    else:
-        said, about = _onnx(model, output, fp16, overwrite)
+        result = _engine(model, output, precision, options, overwrite)
+        said, about = _said(result), json.dumps(result.to_dict())
     click.echo(f"wrote {output} ({said})", err=True)
     if as_json:
-        click.echo(json.dumps({"output": str(output), **about}))
+        click.echo(json.dumps({"output": str(output), **json.loads(about)}))
 
 
-def _onnx(model: Path, output: Path, fp16: bool, overwrite: bool) -> tuple[str, dict[str, object]]:
-    from tsr.export.to_onnx import to_onnx
+@dataclass(frozen=True)
+class _Precision:
+    """What the convolutions compute in, as the command's options say."""
 
-    card = to_onnx(model, output, half=fp16, overwrite=overwrite)
-    said = f"{card.channels} channels, {card.precision}, checked against torch"
-    return said, json.loads(card.to_json())
+    fp16: bool
+    int8: Path | None
+    fp8: Path | None
+    reader: Literal["cpu", "tensorrt"] | None
+    min_psnr: float | None
+    for_engine: bool
+
+    @property
+    def video(self) -> Path | None:
+        return self.int8 or self.fp8
+
+    def check(self, model: Path) -> None:
+        """Refuse options that do not go together."""
+        if sum([self.fp16, self.int8 is not None, self.fp8 is not None]) > 1:
+            raise click.UsageError("choose one of --fp16, --int8 and --fp8")
+        if self.video is None and (self.reader or self.min_psnr is not None):
+            raise click.UsageError("--for and --min-psnr go with --int8 or --fp8")
+        if self.for_engine and self.reader == "cpu":
+            raise click.UsageError("a .plan is read by TensorRT; leave out --for cpu")
+        if model.suffix == ".onnx" and (self.fp16 or self.video):
+            raise SettingsError(
+                f"{model} has its precision already; leave out --fp16, --int8 and --fp8, or give "
+                "the .safetensors"
+            )
+
+    def export(self, model: Path, output: Path, overwrite: bool) -> tuple[ModelCard, str]:
+        """Write the .onnx file; returns its card, and how it was checked."""
+        if self.video is None:
+            from tsr.export.to_onnx import to_onnx
+
+            card = to_onnx(model, output, half=self.fp16, overwrite=overwrite)
+            return card, "checked against torch"
+        from tsr.calibration.gate import MIN_PSNR
+        from tsr.export.to_quantised import to_quantised
+
+        usual: Any = "cpu" if self.int8 and not self.for_engine else "tensorrt"
+        card = to_quantised(
+            model,
+            self.video,
+            output,
+            target=self.reader or usual,
+            number="int8" if self.int8 else "fp8",
+            min_psnr=MIN_PSNR if self.min_psnr is None else self.min_psnr,
+            overwrite=overwrite,
+            note=lambda line: click.echo(f"calibrate: {line}", err=True),
+        )
+        return card, f"{card.calibration['psnr']:.1f} dB against full precision"
 
 
 def _engine(
-    model: Path, output: Path, fp16: bool, options: "EngineOptions", overwrite: bool
-) -> tuple[str, dict[str, object]]:
+    model: Path, output: Path, precision: _Precision, options: "EngineOptions", overwrite: bool
+) -> "EngineResult":
     from tsr.core.outputs import check_output
     from tsr.export.to_engine import choose_library, to_engine
-    from tsr.export.to_onnx import to_onnx
 
     check_output(output, inputs=(model,), overwrite=overwrite)
     choose_library(options)  # before the minutes of work that would be for nothing
@@ -110,9 +177,8 @@ def _engine(
         onnx = model
         if model.suffix != ".onnx":
             onnx = Path(folder) / f"{model.stem}.onnx"
-            to_onnx(model, onnx, half=fp16)
-        result = to_engine(onnx, output, options, overwrite=overwrite)
-    return _said(result), {"how": result.how, "checked": result.checked, **result.card.to_dict()}
+            precision.export(model, onnx, overwrite=False)
+        return to_engine(onnx, output, options, overwrite=overwrite)
 
 
 def _said(result: "EngineResult") -> str:

@@ -62,20 +62,34 @@ def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = 
     """
     check_output(output, inputs=(model,), overwrite=overwrite)
     network, card = load_model(model)
-    exported: TsrNetwork = network
-    if half:
-        exported = HalfNetwork(network.channels)
-        exported.load_state_dict(network.state_dict())
-        exported.half()
-    graph = traced_graph(exported)
-    precision = "fp16" if half else "fp32"
-    card = replace(card, precision=precision, versions={**card.versions, "onnx": onnx.__version__})
+    graph = half_graph(network) if half else traced_graph(network)
+    with written(output, graph, replace(card, precision="fp16" if half else "fp32")) as (
+        file,
+        card,
+    ):
+        check_export(file, network, HALF_TOLERANCE if half else TOLERANCE)
+    return card
+
+
+@contextlib.contextmanager
+def written(
+    output: Path, graph: onnx.ModelProto, card: ModelCard
+) -> Iterator[tuple[Path, ModelCard]]:
+    """Write a graph with its card; the block checks the file, which then gets its final name."""
+    card = replace(card, versions={**card.versions, "onnx": onnx.__version__})
     entry = graph.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
     with completed(output) as temporary:
         temporary.write_bytes(graph.SerializeToString(deterministic=True))
-        check_export(temporary, network, HALF_TOLERANCE if half else TOLERANCE)
-    return card
+        yield temporary, card
+
+
+def half_graph(network: TsrNetwork) -> onnx.ModelProto:
+    """The network with FP16 inside, traced; its initialisers are FP16."""
+    half = HalfNetwork(network.channels)
+    half.load_state_dict(network.state_dict())
+    half.half()
+    return traced_graph(half)
 
 
 def traced_graph(network: TsrNetwork) -> onnx.ModelProto:

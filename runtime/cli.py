@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto takes a GPU if there is one that can be used.",
 )
+@click.option(
+    "--cpu-engine",
+    type=click.Choice(["auto", "onnxruntime", "openvino"]),
+    default="auto",
+    show_default=True,
+    help="auto takes OpenVINO if it is installed; asking for one keeps off the GPU.",
+)
 @click.option("--tile", type=(int, int, int), help="Frames, rows, columns per network call.")
 @click.option("--segment", type=int, help="Input frames at a time; less takes less memory.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
@@ -49,6 +56,7 @@ def main(
     encoder: str | None,
     quality: int | None,
     device: str,
+    cpu_engine: str,
     tile: tuple[int, int, int] | None,
     segment: int | None,
     overwrite: bool,
@@ -77,6 +85,7 @@ def main(
         encoder=encoder,
         quality=quality,
         device=device,
+        cpu_engine=cpu_engine,
         tile=tile,
         segment=segment,
         overwrite=overwrite,

@@ -1,4 +1,4 @@
-"""The CPU backend: ONNX Runtime for the network, compiled loops for back-projection."""
+"""The CPU backend: ONNX Runtime or OpenVINO for the network, compiled loops for back-projection."""
 
 import time
 from collections import defaultdict
@@ -10,12 +10,12 @@ import numpy as np
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume
 from tsr.runtime import cpu_kernels
-from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.plan import network_taps
 
-TILE = (16, 96, 160)
+TILE = (32, 96, 160)
 """(frames, rows, columns) of network output per call. One shape serves every size of video; the
-halo costs 38 % there, larger tiles more memory (benchmarks/cpu.py)."""
+halo costs 21 % of it there. Longer tiles take more memory, larger ones leave the caches: ONNX
+Runtime's INT8 pass ran at 0.7 of the speed with (16, 120, 320) (benchmarks/cpu.py)."""
 
 MIN_SIDE = 16
 """Rows and columns of the smallest tile that is computed; what lies beyond the border is dropped.
@@ -26,13 +26,18 @@ class CpuBackend:
     """See `tsr.runtime.backend.Backend`; volumes are NumPy arrays.
 
     Args:
-        network: the model.
+        network: the model, a window (3, T + 6, H + 16, W + 16) → (3, T, H, W).
         tile: (frames, rows, columns) of network output per call; never changes the result.
+        engine: what the network is computed by, for the name.
     """
 
-    name = "onnxruntime-cpu"
-
-    def __init__(self, network: OnnxNetwork, tile: tuple[int, int, int] = TILE) -> None:
+    def __init__(
+        self,
+        network: Callable[[Volume], Volume],
+        tile: tuple[int, int, int] = TILE,
+        engine: str = "onnxruntime",
+    ) -> None:
+        self.name = f"{engine}-cpu"
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba.core import config
 
+from tsr.core.cores import usable_cores
 from tsr.core.errors import SettingsError
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import spans
@@ -137,8 +138,8 @@ def halve_hw(volume: Volume) -> Volume:
 
 
 def thread_count() -> int:
-    """Threads to use: `NUMBA_NUM_THREADS`, or the cores this process may run on."""
-    return int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    """Threads to use: `NUMBA_NUM_THREADS`, or the cores that this process may use."""
+    return min(int(config.NUMBA_NUM_THREADS), usable_cores())  # type: ignore[attr-defined]
 
 
 def _share_out(

@@ -4,6 +4,7 @@ but the arithmetic of their graph."""
 from pathlib import Path
 from typing import Any
 
+from tsr.core.cores import usable_cores
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.volume import Volume
@@ -17,29 +18,26 @@ class OnnxNetwork:
 
     Args:
         path: the file that `tsr-export` wrote.
-        threads: threads per convolution; 0 for all cores.
+        threads: threads per convolution; all usable cores if None.
 
     Raises:
         ModelError: the file is missing, damaged, or not a model of ours.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
+    engine = "onnxruntime"
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         import onnxruntime as ort
 
-        if not path.is_file():
-            raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        # Said outright, since ONNX Runtime would otherwise pin each thread to a core, however busy.
+        options.intra_op_num_threads = threads or usable_cores()
         options.log_severity_level = 4
         # Waiting threads must not hold the cores that back-projection and the encoder need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises a class per status, with no common base
-            raise ModelError(
-                f"{path} is not a readable ONNX model ({first_line(error)}); "
-                "make it again with tsr-export"
-            ) from error
+        # Without VNNI, products of unsigned and signed bytes would overflow in pairs.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        self._session = open_session(path, options)
         self.card = card_of(self._session, path)
 
     def __call__(self, window: Volume) -> Volume:
@@ -47,6 +45,40 @@ class OnnxNetwork:
         (result,) = self._session.run([OUTPUT], {INPUT: window[None]})
         made: Volume = result[0]
         return made
+
+
+def open_session(path: Path, options: Any) -> Any:
+    """ONNX Runtime's session on the CPU.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    import onnxruntime as ort
+
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a class per status, with no common base
+        raise ModelError(
+            f"{path} is not a readable ONNX model ({first_line(error)}); "
+            "make it again with tsr-export"
+        ) from error
+
+
+def read_card(path: Path) -> ModelCard:
+    """The model card of a file that another engine will run, after the same look at it.
+
+    Raises:
+        ModelError: the file is missing, damaged, or not a model of ours.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return card_of(open_session(path, options), path)
 
 
 def card_of(session: Any, path: Path) -> ModelCard:

@@ -1,17 +1,25 @@
 """Which device runs a model: asked for, or the best there is. Never another one after a failure."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
 from tsr.runtime.backend import Backend
 
+if TYPE_CHECKING:
+    from tsr.runtime.onnx_network import OnnxNetwork
+    from tsr.runtime.openvino_network import OpenVinoNetwork
+
 DEVICES = ("auto", "cpu", "cuda")
+CPU_ENGINES = ("auto", "onnxruntime", "openvino")
 
 
 def open_backend(
-    model: Path, device: str = "auto", tile: tuple[int, int, int] | None = None
+    model: Path,
+    device: str = "auto",
+    tile: tuple[int, int, int] | None = None,
+    cpu_engine: str = "auto",
 ) -> tuple[Backend[Any], ModelCard]:
     """Load a model where it shall run.
 
@@ -20,15 +28,18 @@ def open_backend(
         device: `auto` takes a GPU if there is one and ONNX Runtime can use it.
         tile: network output per call (frames, rows, columns); the backend's own if None, or what
             a plan was tuned for.
+        cpu_engine: what computes the network on the CPU; `auto` takes OpenVINO if it is installed.
 
     Raises:
         DeviceError: the device asked for is not there or fails. ModelError: the model is unusable.
     """
     if device not in DEVICES:
         raise SettingsError(f"device {device} is unknown; choose {', '.join(DEVICES)}")
+    if device == "cuda" and cpu_engine != "auto":
+        raise SettingsError(f"the CPU engine {cpu_engine} computes nothing on a GPU; drop one")
     if model.suffix == ".plan":
-        return open_plan(model, device, tile)
-    if device == "cuda" or (device == "auto" and cuda_is_there()):
+        return open_plan(model, "cpu" if cpu_engine != "auto" else device, tile)
+    if device == "cuda" or (device == "auto" and cpu_engine == "auto" and cuda_is_there()):
         from tsr.runtime import cuda_backend
         from tsr.runtime.device import CudaDevice
         from tsr.runtime.onnx_cuda import OnnxCudaNetwork
@@ -37,10 +48,21 @@ def open_backend(
         on_gpu = OnnxCudaNetwork(model, gpu)
         return cuda_backend.CudaBackend(gpu, on_gpu, tile or cuda_backend.TILE), on_gpu.card
     from tsr.runtime import cpu_backend
-    from tsr.runtime.onnx_network import OnnxNetwork
 
-    network = OnnxNetwork(model)
-    return cpu_backend.CpuBackend(network, tile or cpu_backend.TILE), network.card
+    network = open_on_cpu(model, cpu_engine)
+    return cpu_backend.CpuBackend(network, tile or cpu_backend.TILE, network.engine), network.card
+
+
+def open_on_cpu(model: Path, engine: str) -> "OnnxNetwork | OpenVinoNetwork":
+    """Load a model for the CPU; see `open_backend`."""
+    from tsr.runtime.onnx_network import OnnxNetwork
+    from tsr.runtime.openvino_network import OpenVinoNetwork, available
+
+    if engine not in CPU_ENGINES:
+        raise SettingsError(f"CPU engine {engine} is unknown; choose {', '.join(CPU_ENGINES)}")
+    if engine == "openvino" or (engine == "auto" and available()):
+        return OpenVinoNetwork(model)
+    return OnnxNetwork(model)
 
 
 def open_plan(

@@ -19,10 +19,14 @@ from tsr.core.volume import padded_size
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.open_backend import open_backend
+from tsr.runtime.overlap import Behind, ahead
 from tsr.runtime.plan import plan_segments
 
 SEGMENT_VOXELS = 60_000_000
 """Output voxels that one segment may have, so that memory does not grow with the frame size."""
+
+DECODED_AHEAD = 2
+"""Input frames that are decoded while the network computes."""
 
 MAX_SEGMENT = 16
 """Input frames per segment at most: beyond, the frames computed twice are too few to matter."""
@@ -50,7 +54,8 @@ class RunResult:
 
     Args:
         output: the file or folder. frames: output frames. fps: their rate.
-        seconds: wall time in all. stages: wall seconds by stage.
+        seconds: wall time in all. stages: seconds by stage, which overlap: decoding and encoding
+            go on beside the network.
         backend: what computed. ladder: the steps taken. notes: what the output does not keep.
     """
 
@@ -79,6 +84,7 @@ def run(
     encoder: str | None = None,
     quality: int | None = None,
     device: str = "auto",
+    cpu_engine: str = "auto",
     tile: tuple[int, int, int] | None = None,
     segment: int | None = None,
     overwrite: bool = False,
@@ -92,7 +98,8 @@ def run(
         factor, start: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
         encoder, quality: see `choose_encoding`.
-        device: `auto`, `cpu` or `cuda`; see `open_backend`.
+        device: `auto`, `cpu` or `cuda`; cpu_engine: `auto`, `onnxruntime` or `openvino`; see
+            `open_backend`.
         tile, segment: network output per call (frames, rows, columns) and input frames per
             segment; they bound the memory and never change the result.
         report: called after each piece of network work and each frame written.
@@ -103,7 +110,7 @@ def run(
     started = time.perf_counter()
     if output is not None:
         check_output(output, inputs=(clip, model), overwrite=overwrite)
-    backend, card = open_backend(model, device, tile)
+    backend, card = open_backend(model, device, tile, cpu_engine)
     info = probe(clip)
     ladder = choose_ladder(card, info, factor, start)
     if output is None:
@@ -123,14 +130,21 @@ def run(
 
     backend.worked = worked
     writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)
+
+    def write(frame: NDArray[np.float32]) -> None:
+        before = time.perf_counter()
+        writer.write(frame)
+        stages["encode"] += time.perf_counter() - before
+
     with ClipReader(clip, info) as reader, writer:
-        frames = _timed(iter(reader), stages, "decode")
-        for frame in super_resolve(frames, info, ladder, backend, segment):
-            before = time.perf_counter()
-            writer.write(frame)
-            stages["encode"] += time.perf_counter() - before
-            progress.written += 1
-            report(progress)
+        frames = ahead(_timed(iter(reader), stages, "decode"), DECODED_AHEAD)
+        with Behind(write, ladder.factor) as encode:
+            for frame in super_resolve(frames, info, ladder, backend, segment):
+                encode(frame)
+                progress.written = encode.done
+                report(progress)
+        progress.written = encode.done
+        report(progress)
         before = time.perf_counter()
     stages["encode"] += time.perf_counter() - before
     return RunResult(

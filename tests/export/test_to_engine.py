@@ -149,6 +149,7 @@ def test_the_command_makes_a_plan_of_a_trained_model(tiny_model: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--int8", "clip.mp4"], "or give the .safetensors"),
         (["--compute-capability", "9.0"], "does not build for compute capability 9.0; it builds"),
         (["--compute-capability", "8.9", "--target", "tensorrt"], "leave out --compute-capability"),
         (["--version-compatible", "--target", "tensorrt-rtx"], "no version-compatible plans"),
@@ -197,7 +198,7 @@ def test_a_builder_that_fails_is_quoted(wish: str, half_onnx: Path, tmp_path: Pa
     asks for them, and whoever does in spite of that learns why."""
     if wish == "refittable" and device.missing() is None:
         pytest.skip("with a GPU this can be built")
-    reference = to_engine.OnnxNetwork(half_onnx)
+    reference = to_engine.Reference(half_onnx)
     card, profile = to_engine.describe(half_onnx, reference.card, AHEAD, None)
     assert not card.version_compatible
     assert not card.refittable
@@ -208,7 +209,7 @@ def test_a_builder_that_fails_is_quoted(wish: str, half_onnx: Path, tmp_path: Pa
 
 def test_what_the_card_says_is_what_the_builder_is_told(half_onnx: Path) -> None:
     """Flags, targets and shapes, read back from the real configuration."""
-    reference = to_engine.OnnxNetwork(half_onnx)
+    reference = to_engine.Reference(half_onnx)
     card, profile = to_engine.describe(half_onnx, reference.card, AHEAD, None)
     builder = trt.Builder(tensorrt_library.messages("tensorrt_rtx"))
     for wishes in ({}, {"refittable": True}, {"version_compatible": True}):

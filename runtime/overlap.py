@@ -1,0 +1,72 @@
+"""Decode ahead and encode behind, each in a thread, while the network computes.
+
+FFmpeg and ONNX Runtime let go of Python's lock while they work. One thread each keeps the order;
+a bound on how far they run ahead keeps the memory.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+    """The same items, of which up to `depth` are made before they are asked for.
+
+    What `items` raises is raised where its item would have come.
+    """
+    done = object()
+    pool = ThreadPoolExecutor(1)
+    try:
+        pending = deque(pool.submit(next, items, done) for _ in range(depth))
+        while (item := pending.popleft().result()) is not done:
+            pending.append(pool.submit(next, items, done))
+            yield item  # type: ignore[misc]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class Behind(Generic[Item]):
+    """Does a piece of work for each item, in order, up to `depth` items later.
+
+    Leaving the block waits for what is left; leaving it by an exception drops that.
+
+    Args:
+        work: called in another thread, one item at a time. What it raises is raised by a later
+            call, or on leaving the block.
+        depth: items that may wait; more make the caller wait.
+    """
+
+    def __init__(self, work: Callable[[Item], Any], depth: int) -> None:
+        self._work, self._depth = work, depth
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: deque[Future[Any]] = deque()
+        self.done = 0
+
+    def __call__(self, item: Item) -> None:
+        """Hand over an item."""
+        while self._pending and (self._pending[0].done() or len(self._pending) >= self._depth):
+            self._settle()
+        self._pending.append(self._pool.submit(self._work, item))
+
+    def _settle(self) -> None:
+        self._pending.popleft().result()
+        self.done += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            while kind is None and self._pending:
+                self._settle()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
