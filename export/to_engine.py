@@ -1,8 +1,8 @@
 """THE STORY of the engine: .onnx → target → cached engine refitted, or a new one built → checked.
 
-An FP16 or FP32 engine for `tensorrt` takes a minute or more to build, since kernels are timed, and
-the next video's network differs in its weights alone. So it is built once per GPU, tile and library
-version, kept, and refitted (`tsr.export.refit`). INT8 engines are built per video, by the timings
+An FP16 or FP32 engine for `tensorrt` takes its time to build, since kernels are timed, and the next
+video's network differs in its weights alone. So it is built once per GPU, tile and library version,
+kept, and refitted (`tsr.export.refit`). INT8 engines are built per video, by the timings
 of the one before: their scales, too, belong to the video. TensorRT for RTX builds in less than a
 second and cannot build a refittable engine without a GPU, so there every engine is built.
 """
@@ -257,10 +257,12 @@ def _without_gpu() -> str | None:
 
 
 def _refuse_for_nobody(library: str, gpu: CudaDevice) -> None:
+    """An engine for every GPU that RTX knows, but not for the one at hand, is not what was meant."""
     if library == "tensorrt_rtx" and gpu.capability[0] not in RTX_GENERATIONS:
+        major, minor = gpu.capability
         raise DeviceError(
-            f"TensorRT for RTX does not run on {gpu.name}: pip install tensorrt (to build for "
-            "another machine's GPU: --target tensorrt-rtx)"
+            f"TensorRT for RTX builds nothing for {gpu.name} unless asked: pip install tensorrt, "
+            f"or try --compute-capability {major}.{minor}"
         )
 
 
