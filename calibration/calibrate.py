@@ -83,9 +83,9 @@ def calibrate(
         for name, estimate in ESTIMATORS.items()
     }
     maker = _Maker(base, target, number, ranges)
-    report = _choose_estimator(maker, Judge(network, windows), note)
-    gate = Gate(network, clip, ladder)
-    return _pass_gate(maker, gate, Judge(network, windows), report, min_psnr, note)
+    judge = Judge(network, windows)
+    report = _choose_estimator(maker, judge, note)
+    return _pass_gate(maker, Gate(network, clip, ladder), judge, report, min_psnr, note)
 
 
 @dataclass

@@ -87,4 +87,7 @@ class Gate:
 
 
 def _decibels(errors: Sequence[float]) -> float:
+    """PSNR of the mean of squared errors, at most 100 dB; NaN if one is not a number."""
+    if not np.isfinite(errors).all():
+        return math.nan
     return round(-10 * math.log10(max(float(np.mean(errors)), 1e-10)), 2)

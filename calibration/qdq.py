@@ -48,8 +48,13 @@ SMALLEST = 1e-4
 """Range of a layer or channel that is silent, since a scale of 0 would divide by it; FP16 holds its
 steps."""
 
+PAIR_TOP = 63.0
+"""Largest weight in a file for CPUs. Those without VNNI add products in pairs of 16 bits, where
+2 · 255 · 63 still fits and 2 · 255 · 127 would saturate unseen. It costs 3 dB of 61 against full
+precision (cup_turn), and one file serves every processor."""
+
 FORMATS: dict[tuple[Target, Number], Format] = {
-    ("cpu", "int8"): Format(onnx.TensorProto.UINT8, onnx.TensorProto.INT8, 255, 127, True),
+    ("cpu", "int8"): Format(onnx.TensorProto.UINT8, onnx.TensorProto.INT8, 255, PAIR_TOP, True),
     ("tensorrt", "int8"): Format(onnx.TensorProto.INT8, onnx.TensorProto.INT8, 127, 127, False),
     ("tensorrt", "fp8"): Format(
         onnx.TensorProto.FLOAT8E4M3FN, onnx.TensorProto.FLOAT8E4M3FN, FP8_TOP, FP8_TOP, False

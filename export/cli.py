@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     help="dB that 8 bits must reach against full precision at the liveliest frame. [default: 50]",
 )
 @click.option(
+    "--video", type=InPath, help="With --fp16: check this video's liveliest windows for overflow."
+)
+@click.option(
     "--target",
     type=click.Choice(["auto", "tensorrt", "tensorrt-rtx"]),
     help="For a .plan: who builds it. [default: auto, the first that can]",
@@ -72,6 +75,7 @@ def main(
     fp8: Path | None,
     reader: Literal["cpu", "tensorrt"] | None,
     min_psnr: float | None,
+    video: Path | None,
     target: str | None,
     capabilities: tuple[str, ...],
     tile: tuple[int, int, int] | None,
@@ -89,9 +93,10 @@ def main(
     asked = target or capabilities or tile or version_compatible or no_refit
     if output.suffix == ".onnx" and asked:
         raise SettingsError(f"output {output} is an .onnx file; to build an engine, name it x.plan")
-    precision = _Precision(fp16, int8, fp8, reader, min_psnr, for_engine=output.suffix == ".plan")
+    engine = output.suffix == ".plan"
+    precision = _Precision(fp16, int8, fp8, reader, min_psnr, video, for_engine=engine)
     precision.check(model)
-    if output.suffix == ".onnx":
+    if not engine:
         card, checked = precision.export(model, output, overwrite)
         said, about = f"{card.channels} channels, {card.precision}, {checked}", card.to_json()
     else:
@@ -121,21 +126,24 @@ class _Precision:
     fp8: Path | None
     reader: Literal["cpu", "tensorrt"] | None
     min_psnr: float | None
+    video: Path | None
     for_engine: bool
 
     @property
-    def video(self) -> Path | None:
+    def calibrated_on(self) -> Path | None:
         return self.int8 or self.fp8
 
     def check(self, model: Path) -> None:
         """Refuse options that do not go together."""
         if sum([self.fp16, self.int8 is not None, self.fp8 is not None]) > 1:
             raise click.UsageError("choose one of --fp16, --int8 and --fp8")
-        if self.video is None and (self.reader or self.min_psnr is not None):
+        if self.video and not self.fp16:
+            raise click.UsageError("--video goes with --fp16")
+        if self.calibrated_on is None and (self.reader or self.min_psnr is not None):
             raise click.UsageError("--for and --min-psnr go with --int8 or --fp8")
         if self.for_engine and self.reader == "cpu":
             raise click.UsageError("a .plan is read by TensorRT; leave out --for cpu")
-        if model.suffix == ".onnx" and (self.fp16 or self.video):
+        if model.suffix == ".onnx" and (self.fp16 or self.calibrated_on):
             raise SettingsError(
                 f"{model} has its precision already; leave out --fp16, --int8 and --fp8, or give "
                 "the .safetensors"
@@ -143,18 +151,15 @@ class _Precision:
 
     def export(self, model: Path, output: Path, overwrite: bool) -> tuple[ModelCard, str]:
         """Write the .onnx file; returns its card, and how it was checked."""
-        if self.video is None:
-            from tsr.export.to_onnx import to_onnx
-
-            card = to_onnx(model, output, half=self.fp16, overwrite=overwrite)
-            return card, "checked against torch"
+        if self.calibrated_on is None:
+            return self._export_plain(model, output, overwrite)
         from tsr.calibration.gate import MIN_PSNR
         from tsr.export.to_quantised import to_quantised
 
         usual: Any = "cpu" if self.int8 and not self.for_engine else "tensorrt"
         card = to_quantised(
             model,
-            self.video,
+            self.calibrated_on,
             output,
             target=self.reader or usual,
             number="int8" if self.int8 else "fp8",
@@ -163,6 +168,17 @@ class _Precision:
             note=lambda line: click.echo(f"calibrate: {line}", err=True),
         )
         return card, f"{card.calibration['psnr']:.1f} dB against full precision"
+
+    def _export_plain(self, model: Path, output: Path, overwrite: bool) -> tuple[ModelCard, str]:
+        from tsr.export.to_onnx import to_onnx
+
+        card = to_onnx(model, output, half=self.fp16, clip=self.video, overwrite=overwrite)
+        checked = "checked against torch"
+        if self.video:
+            found = card.calibration
+            checked += f"; on {self.video.name} sums up to {found['largest']:.0f} of FP16's 65504, "
+            checked += f"{found['psnr']:.1f} dB against full precision"
+        return card, checked
 
 
 def _engine(
@@ -177,7 +193,8 @@ def _engine(
         onnx = model
         if model.suffix != ".onnx":
             onnx = Path(folder) / f"{model.stem}.onnx"
-            precision.export(model, onnx, overwrite=False)
+            _, checked = precision.export(model, onnx, overwrite=False)
+            click.echo(f"model: {checked}", err=True)
         return to_engine(onnx, output, options, overwrite=overwrite)
 
 

@@ -257,7 +257,7 @@ def _without_gpu() -> str | None:
 
 
 def _refuse_for_nobody(library: str, gpu: CudaDevice) -> None:
-    """An engine for every GPU that RTX knows, but not for the one at hand, is not what was meant."""
+    """An engine for all GPUs that RTX knows, but not for the one at hand, is not what was meant."""
     if library == "tensorrt_rtx" and gpu.capability[0] not in RTX_GENERATIONS:
         major, minor = gpu.capability
         raise DeviceError(

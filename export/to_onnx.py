@@ -5,7 +5,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor
 
+from tsr.calibration.half import check_half
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import check_output, completed
@@ -47,7 +48,14 @@ class HalfNetwork(TsrNetwork):
         return base[:, :, t:-t, h:-h, w:-w] + self.residual(base.half()).float()
 
 
-def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = False) -> ModelCard:
+def to_onnx(
+    model: Path,
+    output: Path,
+    *,
+    half: bool = False,
+    clip: Path | None = None,
+    overwrite: bool = False,
+) -> ModelCard:
     """Export a .safetensors model to one .onnx file that carries weights and model card.
 
     The graph maps `base` (1, 3, time, height, width), cubic-interpolated video with the network's
@@ -55,18 +63,22 @@ def to_onnx(model: Path, output: Path, *, half: bool = False, overwrite: bool = 
 
     Args:
         half: convolve in FP16, for GPUs.
+        clip: the video; with `half`, its liveliest windows are checked for overflow.
 
     Raises:
-        ModelError: the model cannot be read, or the exported graph does not agree with it.
+        ModelError: the model cannot be read, the exported graph does not agree with it, or FP16
+            does not hold what it computes on the video.
+        ClipError: the video cannot be read.
         OutputError: the file cannot be written.
     """
     check_output(output, inputs=(model,), overwrite=overwrite)
     network, card = load_model(model)
     graph = half_graph(network) if half else traced_graph(network)
-    with written(output, graph, replace(card, precision="fp16" if half else "fp32")) as (
-        file,
-        card,
-    ):
+    card = replace(card, precision="fp16" if half else "fp32")
+    if half and clip:
+        found = check_half(traced_graph(network), graph, clip, card.ladder)
+        card = replace(card, calibration={"video": clip.name, **asdict(found)})
+    with written(output, graph, card) as (file, card):
         check_export(file, network, HALF_TOLERANCE if half else TOLERANCE)
     return card
 

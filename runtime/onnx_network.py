@@ -35,8 +35,6 @@ class OnnxNetwork:
         options.log_severity_level = 4
         # Waiting threads must not hold the cores that back-projection and the encoder need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without VNNI, products of unsigned and signed bytes would overflow in pairs.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = open_session(path, options)
         self.card = card_of(self._session, path)
 

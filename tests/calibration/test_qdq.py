@@ -131,13 +131,15 @@ def test_scales_have_the_number_format_of_the_graph(form: object, ranges: list[f
 
 
 def test_weights_are_rounded_per_channel(full: onnx.ModelProto, for_cpu: onnx.ModelProto) -> None:
-    """Each channel uses its whole range, and no weight moves by more than half a step."""
+    """Each channel uses its whole range, and no weight moves by more than half a step. Two products
+    of the largest numbers fit into 16 bits, in which processors without VNNI add them."""
     before, after = constants(full), constants(for_cpu)
     for layer in INNER:
         weight = numpy_helper.to_array(before[f"body.{layer}.weight"])
         narrow = numpy_helper.to_array(after[f"body.{layer}.weight.narrow"]).astype(np.float32)
         scale = numpy_helper.to_array(after[f"body.{layer}.weight.scale"]).reshape(-1, 1, 1, 1, 1)
-        assert (np.abs(narrow).reshape(len(narrow), -1).max(axis=1) == 127).all()
+        assert (np.abs(narrow).reshape(len(narrow), -1).max(axis=1) == 63).all()
+        assert 2 * 255 * np.abs(narrow).max() <= np.iinfo(np.int16).max
         assert (np.abs(narrow * scale - weight) <= 0.5001 * scale).all()
 
 

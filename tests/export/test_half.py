@@ -1,12 +1,17 @@
 """The FP16 export: half precision inside, FP32 at both ends."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
+import clips
 import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from commands import refusal, succeed
+from models import card as models_card
+from models import random_network, write_model
 
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp
@@ -44,3 +49,32 @@ def test_half_export_is_half_the_size(model: Path, tmp_path: Path) -> None:
     to_onnx(model, tmp_path / "half.onnx", half=True)
     sizes = [(tmp_path / name).stat().st_size for name in ("full.onnx", "half.onnx")]
     assert sizes[1] < 0.6 * sizes[0] + 4000
+
+
+def test_the_video_is_checked_for_overflow(tmp_path: Path) -> None:
+    """What was seen is told, and stands in the card."""
+    write_model(tmp_path / "model.safetensors", start="1/4")
+    clips.write_video(tmp_path / "slow.mkv", clips.moving_bar(6, 64, 80))
+    result = succeed(
+        "tsr-export", tmp_path / "model.safetensors", "--fp16", "--video", tmp_path / "slow.mkv",
+        "--json",
+    )  # fmt: skip
+    found = json.loads(result.stdout)["calibration"]
+    assert 0 < found["largest"] < 100
+    assert found["psnr"] > 60
+    assert "of FP16's 65504" in result.stderr
+
+
+@pytest.mark.parametrize("gain", [1e5, 1e20])
+def test_a_network_that_overflows_is_refused(gain: float, tmp_path: Path) -> None:
+    """Large numbers inside that cancel at the end: named by their layer, and no file is left."""
+    network = random_network(8)
+    network.layers[2].weight.data *= gain
+    network.layers[3].weight.data /= gain
+    save_model(tmp_path / "model.safetensors", network, models_card(start=Fraction(1, 4)))
+    clips.write_video(tmp_path / "slow.mkv", clips.moving_bar(6, 64, 80))
+    line = refusal(
+        "tsr-export", tmp_path / "model.safetensors", "--fp16", "--video", tmp_path / "slow.mkv"
+    )
+    assert "layer 2 sums up to" in line
+    assert not (tmp_path / "model.onnx").exists()
