@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 from tsr.core.model_card import METADATA_KEY, ModelCard
 
 
-def quantise(model: Path, output: Path) -> Path:
+def quantise(model: Path, output: Path, target: str = "tensorrt") -> Path:
     """Write an FP32 .onnx of ours again with symmetric INT8 convolutions.
 
     The activations' scales are made up, and each is another: with equal scales TensorRT for RTX
@@ -34,7 +34,7 @@ def quantise(model: Path, output: Path) -> Path:
     graph.node.extend(nodes)
     entry = next(entry for entry in proto.metadata_props if entry.key == METADATA_KEY)
     card = ModelCard.from_json(entry.value, model)
-    entry.value = replace(card, precision="int8").to_json()
+    entry.value = replace(card, precision="int8", calibration={"target": target}).to_json()
     onnx.save(proto, output)
     return output
 

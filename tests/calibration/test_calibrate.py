@@ -124,6 +124,24 @@ def test_files_for_tensorrt_pass_the_same_gate(
     assert output.is_file()
 
 
+def test_an_8_bit_engine_is_made_in_one_go(shop: Path, tmp_path: Path) -> None:
+    """From trained model and video to a plan, whose inner layers convolve in 8 bits."""
+    trt = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu13")
+    from tsr.core.plan_file import read_plan
+
+    plan = tmp_path / "narrow.plan"
+    result = succeed(
+        "tsr-export", shop / "slow.safetensors", "--int8", shop / "slow.mkv", "-o", plan,
+        "--min-psnr", 40, "--compute-capability", "8.9",
+    )  # fmt: skip
+    assert "dB against full precision" in result.stderr
+    card = read_plan(plan)[1]
+    assert (card.library, card.version) == ("tensorrt_rtx", trt.__version__)
+    assert card.model.precision == "int8"
+    assert card.model.calibration["target"] == "tensorrt"
+    assert not card.refittable
+
+
 def test_a_bar_that_cannot_be_met_leaves_no_file(shop: Path, tmp_path: Path) -> None:
     output = tmp_path / "narrow.onnx"
     line = refusal(
@@ -144,7 +162,12 @@ def test_fp8_is_for_tensorrt_alone(shop: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("--int8", "a.mp4", "--fp16"), ("--for", "cpu"), ("--int8", "a.mp4", "--min-psnr", "5")],
+    [
+        ("--int8", "a.mp4", "--fp16"),
+        ("--for", "cpu"),
+        ("--int8", "a.mp4", "--min-psnr", "5"),
+        ("--int8", "a.mp4", "--for", "cpu", "-o", "a.plan"),
+    ],
 )
 def test_words_that_contradict_each_other_are_wrong_usage(
     words: tuple[str, ...], tmp_path: Path

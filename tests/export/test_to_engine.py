@@ -185,6 +185,15 @@ def test_what_is_missing_is_said_with_the_command_that_installs_it(
     assert commands.names(tmp_path) == []
 
 
+def test_a_file_calibrated_for_cpus_is_refused(tiny_onnx: Path, tmp_path: Path) -> None:
+    """Its numbers have a form that TensorRT does not read."""
+    model = quantise(tiny_onnx, tmp_path / "cpu.onnx", target="cpu")
+    line = commands.refusal("tsr-export", model, "-o", tmp_path / "x.plan")
+    assert "was calibrated for CPUs" in line
+    assert "--for tensorrt" in line
+    assert commands.names(tmp_path) == ["cpu.onnx"]
+
+
 def test_a_model_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     """Before anything is built."""
     (tmp_path / "m.onnx").write_bytes(b"nonsense")
