@@ -5,11 +5,14 @@ have no signature. pybind11 writes it into each docstring, so the doubles read i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
+
+from tsr.runtime.tensorrt_library import messages
 
 trt = pytest.importorskip(
     "tensorrt_rtx", reason="needs TensorRT for RTX: pip install tensorrt-rtx-cu13"
@@ -81,3 +84,19 @@ def _fits(kind: str, value: Any) -> bool:
     last = re.split(r"[.:]", kind)[-1]
     expected = PLAIN.get(last) or getattr(trt, last, None)
     return expected is None or isinstance(value, expected)
+
+
+@contextmanager
+def builder_says() -> Iterator[list[str]]:
+    """The lines of the builder's log, kernels and their number formats among them."""
+    lines: list[str] = []
+    log = messages("tensorrt_rtx")
+    log.listen = lines.append
+    yield lines
+    log.listen = lambda text: None
+
+
+def convolutions(lines: list[str]) -> list[str]:
+    """The number format that each convolution kernel reads, from the builder's log."""
+    kernels = re.findall(r"LayerType: correlation, Inputs: \[ \{(.*?)\}", "\n".join(lines))
+    return [re.findall(r"Datatype: (\w+)", kernel)[0] for kernel in kernels]

@@ -111,17 +111,21 @@ def test_int8_export_runs_and_says_how_it_was_made(shop: Path, tmp_path: Path) -
     assert json.loads(ran.stdout)["frames"] == 96
 
 
-@pytest.mark.parametrize("words", [("--int8",), ("--fp8",)])
+@pytest.mark.parametrize(("word", "number"), [("--int8", "Int8"), ("--fp8", "FP8")])
 def test_files_for_tensorrt_pass_the_same_gate(
-    words: tuple[str, ...], shop: Path, tmp_path: Path
+    word: str, number: str, shop: Path, tmp_path: Path
 ) -> None:
+    """And its builder makes kernels of them that read 8 bits in the six inner layers."""
     output = tmp_path / "narrow.onnx"
     result = succeed(
-        "tsr-export", shop / "slow.safetensors", *words, shop / "slow.mkv",
+        "tsr-export", shop / "slow.safetensors", word, shop / "slow.mkv",
         "--for", "tensorrt", "-o", output, "--min-psnr", 40,
     )  # fmt: skip
     assert "against full precision" in result.stderr
-    assert output.is_file()
+    bindings = pytest.importorskip("bindings", reason="pip install tensorrt-rtx-cu13")
+    with bindings.builder_says() as lines:
+        succeed("tsr-export", output, "-o", tmp_path / "x.plan", "--compute-capability", "8.9")
+    assert bindings.convolutions(lines) == ["Half", *[number] * 6, "Half"]
 
 
 def test_an_8_bit_engine_is_made_in_one_go(shop: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Real engines, built by TensorRT for RTX without a GPU; with one, they are run as well."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import commands
 import pytest
+from bindings import builder_says, convolutions, trt
 from quantised import quantise
 
 from tsr.core.errors import DeviceError, SettingsError
@@ -20,10 +20,6 @@ from tsr.export.engine_builder import ELEMENTS_LIMIT, Profile, elements
 from tsr.export.to_engine import EngineOptions
 from tsr.export.to_onnx import to_onnx
 from tsr.runtime import device, tensorrt_library
-
-trt = pytest.importorskip(
-    "tensorrt_rtx", reason="needs TensorRT for RTX: pip install tensorrt-rtx-cu13"
-)
 
 AHEAD = EngineOptions(target="tensorrt-rtx", capabilities=("8.9",), tile=(4, 24, 32))
 
@@ -38,17 +34,8 @@ def half_onnx(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture
 def builder_log() -> Iterator[list[str]]:
     """All that the builder says."""
-    lines: list[str] = []
-    log = tensorrt_library.messages("tensorrt_rtx")
-    log.listen = lines.append
-    yield lines
-    log.listen = lambda text: None
-
-
-def convolutions(lines: list[str]) -> list[str]:
-    """The number format that each convolution kernel reads, from the builder's log."""
-    kernels = re.findall(r"LayerType: correlation, Inputs: \[ \{(.*?)\}", "\n".join(lines))
-    return [re.findall(r"Datatype: (\w+)", kernel)[0] for kernel in kernels]
+    with builder_says() as lines:
+        yield lines
 
 
 @pytest.mark.parametrize(
