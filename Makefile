@@ -78,7 +78,8 @@ test-base: wheel .venv-base/.complete
 	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
 	touch $@
 
-# Correctness, then speed, on an NVIDIA GPU; needs pycuda and onnxruntime-gpu.
+# Correctness, then speed, on an NVIDIA GPU: MODELS="a.onnx b.onnx c.plan". Needs pycuda; measures what
+# is installed of onnxruntime-gpu, tensorrt or tensorrt-rtx-cu13, and says what is not.
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu $(MODELS)
 	$(BIN)/python -m benchmarks.training --schedule paper

@@ -80,37 +80,32 @@ def ideas(report: Report) -> str:
 def gpu(report: Report) -> str:
     """Kernels against the copy, network passes, the cascade per output frame."""
     ceilings = report.get("torch", {})
-    kernels = {k: v for k, v in report["kernels"].items() if isinstance(v, dict) and "ms" in v}
+    kernels = report["kernels"]
+    how = (
+        f"Times are of {kernels['launches']} launches in a row, over {kernels['rotated_mib']} MiB "
+        "of data in turn: neither launch nor cache shows."
+        if "launches" in kernels
+        else "The times span launch and allocation too, which matter below 0.1 ms, and the data of "
+        "gather and place fits in the cache: read these as bounds, not as device bandwidth."
+    )
     rows = [
         [name, f"{v['ms']:.3f}", str(v["gb_s"]), f"{100 * v['of_copy']:.0f} %"]
         for name, v in kernels.items()
+        if isinstance(v, dict) and "ms" in v
     ]
     parts = [
-        f"Device copy: {report['kernels']['copy_gb_s']} GB/s, read and written. A kernel's bytes "
-        "are those that must move: inputs read once, outputs written once. The times span launch "
-        "and allocation too, which matter below 0.1 ms, and the data of gather and place fits in "
-        "the cache: read these as bounds, not as device bandwidth.",
+        f"Device copy: {kernels['copy_gb_s']} GB/s, read and written. A kernel's bytes are those "
+        f"that must move: inputs read once, outputs written once. {how}",
         table(["kernel", "ms", "GB/s", "of the copy"], rows),
-        "Network pass by ONNX Runtime, TFLOP/s without the halo's work; torch's FP16 matrix "
-        f"product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
-        table(
-            ["model", "differs from CPU by", *next(iter(report["network"].values()))["tiles"]],
-            [
-                [
-                    name,
-                    f"{v['error']:.0e}",
-                    *(f"{t['tflop_s']} ({t['ms']} ms)" for t in v["tiles"].values()),
-                ]
-                for name, v in report["network"].items()
-            ],
-        ),
-        "The same network in torch, FP16, channels last: "
-        + "; ".join(
-            f"{k.rsplit('_', 1)[1]} channels {v['tflop_s']} TFLOP/s"
-            for k, v in ceilings.items()
+        "Network pass (by ONNX Runtime where the row does not say), TFLOP/s without the halo's "
+        f"work; torch's FP16 matrix product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
+        _networks(report["network"]),
+        *(
+            f"The same network in torch, FP16, channels last, {key.rsplit('_', 1)[1]} channels: "
+            f"{v['tflop_s']} TFLOP/s."
+            for key, v in ceilings.items()
             if isinstance(v, dict)
-        )
-        + ".",
+        ),
         "The ladder at 1280×720, ×8, one run after a warm-up; the input's upload is included, the "
         "output stays on the device:",
         table(
@@ -126,8 +121,34 @@ def gpu(report: Report) -> str:
                 for name, v in report["cascade"].items()
             ],
         ),
+        *(f"Not measured: {line}." for line in report.get("skipped", [])),
     ]
     return "\n\n".join(parts)
+
+
+def _networks(networks: Report) -> str:
+    tiles = list(dict.fromkeys(tile for v in networks.values() for tile in v["tiles"]))
+    engines = [
+        f"{name}: {key.removesuffix('_seconds')} in {v[key]} s"
+        for name, v in networks.items()
+        for key in v
+        if key.endswith("_seconds")
+    ]
+    rows = [
+        [
+            name,
+            f"{v['error']:.0e}" if "error" in v else "–",
+            *(
+                f"{v['tiles'][tile]['tflop_s']} ({v['tiles'][tile]['ms']} ms)"
+                if tile in v["tiles"]
+                else "–"
+                for tile in tiles
+            ),
+        ]
+        for name, v in networks.items()
+    ]
+    found = table(["model", "differs from CPU by", *tiles], rows)
+    return found + (f"\n\nEngines: {'; '.join(engines)}." if engines else "")
 
 
 def training(report: Report) -> str:

@@ -99,3 +99,38 @@ def test_any_other_report_is_listed_by_its_paths() -> None:
     text = markdown({"kernels": {"a": {"b": 3, "c": [1]}, "machine": MACHINE}})
     assert "| a · b | 3 |" in text
     assert "a CPU, 2 cores; load 1.5; Python 3.11; numpy 2.0; commit abc" in text
+
+
+def test_a_gpu_report_names_what_ran_each_network_and_what_did_not() -> None:
+    """Tiles that an engine does not accept are left open; versions and driver are the machine's."""
+    speed = {"ms": 5.0, "tflop_s": 200.0}
+    kernel = {"ms": 0.1, "gb_s": 1000, "of_copy": 0.5}
+    stages = {"network": 1.0, "back-projection": 0.1}
+    report = {
+        "kernels": {"copy_gb_s": 2000, "errors": {}, "climb": kernel}
+        | {"launches": 40, "rotated_mib": 512},
+        "network": {
+            "m · onnxruntime-cuda": {"error": 1e-4, "tiles": {"16x184x320": speed}},
+            "m · tensorrt 11": {
+                "built_seconds": 61.0,
+                "refitted_seconds": 0.7,
+                "tiles": {"32x184x320": speed},
+            },
+        },
+        "cascade": {
+            "m from 1/8": {
+                "ms_per_frame": 1.1,
+                "ms_by_stage": stages,
+                "backprojection_share": 0.09,
+            }
+        },
+        "skipped": ["no engine of q.onnx: tensorrt is not installed"],
+        "machine": MACHINE | {"gpu": "NVIDIA H100", "driver": "580.1"},
+    }
+    text = markdown({"gpu-h100": report})
+    assert "| m · onnxruntime-cuda | 1e-04 | 200.0 (5.0 ms) | – |" in text
+    assert "| m · tensorrt 11 | – | – | 200.0 (5.0 ms) |" in text
+    assert "built in 61.0 s; m · tensorrt 11: refitted in 0.7 s" in text
+    assert "40 launches in a row, over 512 MiB" in text
+    assert "Not measured: no engine of q.onnx: tensorrt is not installed." in text
+    assert "NVIDIA H100; driver 580.1; a CPU" in text
