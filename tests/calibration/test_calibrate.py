@@ -177,3 +177,14 @@ def test_words_that_contradict_each_other_are_wrong_usage(
     words: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert invoke("tsr-export", tmp_path / "a.safetensors", *words).exit_code == 2
+
+
+def test_a_file_of_another_video_or_for_tensorrt_says_so(shop: Path, tmp_path: Path) -> None:
+    """`tsr-run` runs it, with a note for each."""
+    output = tmp_path / "narrow.onnx"
+    words = ("--int8", shop / "slow.mkv", "--for", "tensorrt", "--min-psnr", 40)
+    succeed("tsr-export", shop / "slow.safetensors", *words, "-o", output)
+    clips.write_video(tmp_path / "other.mkv", clips.moving_bar(9, 64, 80))
+    ran = succeed("tsr-run", output, tmp_path / "other.mkv")
+    assert "fitted to slow.mkv (80×64, 12 frames)" in ran.stderr
+    assert "no gain on a CPU" in ran.stderr
