@@ -88,6 +88,8 @@ bench-gpu: setup
 # Precision, width and engine side by side on this CPU, file to file; half an hour on two cores.
 bench-cpu: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.cpu
+	$(BIN)/python -m benchmarks.cpu_network
+	$(BIN)/python -m benchmarks.int8
 	$(BIN)/python -m benchmarks.results_md
 
 # Ours and its rivals on the clips of ../shared/data; interrupted, it goes on. To do less:

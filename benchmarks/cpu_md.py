@@ -1,4 +1,4 @@
-"""The section of RESULTS.md on what a frame costs on a CPU."""
+"""The sections of RESULTS.md on CPUs: what a frame costs, which graph and tile, what INT8 loses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -61,3 +61,43 @@ def _calibration(channels: str, found: Report) -> str:
         f"the liveliest frame: {about['psnr']:.1f} dB, layers "
         f"{', '.join(map(str, about['layers']))} in INT8."
     )
+
+
+def network(report: Report) -> str:
+    """One pass by form of graph, and by tile."""
+    tile = "×".join(map(str, report["tile"]))
+    parts = [
+        "One network pass on random weights, medians of calls that take turns. GFLOP/s counts what "
+        f"the tile's output needs, not its halo. Forms at the runtime's tile, {tile}; tiles with "
+        "the form that `tsr-export --int8` writes."
+    ]
+    for channels, found in report["widths"].items():
+        for what in ("forms", "tiles"):
+            rows = (
+                [*name.split("; "), str(figures["ms"]), str(figures["gflop_s"])]
+                for name, figures in found[what].items()
+            )
+            head = [f"{channels} channels, {what[:-1]}", "engine", "ms", "GFLOP/s"]
+            parts.append(table(head, rows))
+    return "\n\n".join(parts)
+
+
+def int8(report: Report) -> str:
+    """INT8 against FP32 and the truth, by clip."""
+    rows = (
+        [
+            name,
+            f"{found['psnr']['fp32']:.3f}",
+            f"{found['psnr']['int8']:.3f}",
+            f"{found['loss_db']:+.3f}",
+            f"{found['calibration']['psnr']:.1f} ({found['calibration']['estimator']})",
+            f"{found['calibration_seconds']:.0f}",
+        ]
+        for name, found in report["clips"].items()
+    )
+    head = ["clip", "FP32 dB", "INT8 dB", "loss", "INT8 against FP32, liveliest frame", "export s"]
+    text = (
+        "×8, `fast`, whole clips: mean PSNR against the truth of the same network in FP32 and in "
+        f"INT8 calibrated on the slow video; the loss may be {report['bar_db']} dB at most."
+    )
+    return f"{text}\n\n{table(head, rows)}"

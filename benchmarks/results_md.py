@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.aliasing_md import aliasing
-from benchmarks.cpu_md import cpu
+from benchmarks.cpu_md import cpu, int8, network
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
 from benchmarks.quality_md import quality
@@ -22,7 +22,7 @@ Made from `results/*.json` by `python -m benchmarks.results_md`. A load above th
 means that other work ran beside the measurement: its times are then too long, its quality figures \
 are not affected.
 """
-FIRST = ("quality", "aliasing", "cpu")
+FIRST = ("quality", "aliasing", "cpu", "int8", "network")
 
 Report = dict[str, Any]
 
@@ -211,6 +211,8 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
     "aliasing": ("Motion aliasing", aliasing),
     "cpu": ("A frame on a CPU", cpu),
+    "int8": ("INT8 against the truth", int8),
+    "network": ("One network pass", network),
     "gpu": ("GPU", gpu),
     "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),
