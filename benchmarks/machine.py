@@ -13,6 +13,11 @@ from tsr.core.cores import usable_cores
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("numpy", "numba", "onnxruntime", "av", "torch")
+GPU_LIBRARIES = (
+    *("numpy", "numba", "torch", "onnxruntime-gpu", "pycuda"),
+    *("tensorrt", "tensorrt-lean", "tensorrt-rtx-cu13"),
+)
+"""What a figure of a GPU depends on."""
 
 
 def machine(libraries: Iterable[str] = LIBRARIES) -> dict[str, Any]:
@@ -39,6 +44,16 @@ def cpu_model() -> str:
     flags = facts.get("flags", "").split()
     known = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if f in flags]
     return " ".join([facts.get("model name", platform.machine()), *known])
+
+
+def gpu_driver() -> str | None:
+    """The version of NVIDIA's driver, as `nvidia-smi` tells it."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.splitlines()[0].strip()
 
 
 def load() -> float | None:

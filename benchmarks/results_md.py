@@ -4,11 +4,15 @@ Figures are never typed in: measure again, then run this.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.aliasing_md import aliasing
+from benchmarks.cpu_md import cpu, int8, network
 from benchmarks.machine import ROOT
+from benchmarks.markdown import flat, table
+from benchmarks.quality_md import quality
 
 RESULTS = ROOT / "benchmarks" / "results"
 OUTPUT = ROOT / "benchmarks" / "RESULTS.md"
@@ -18,12 +22,7 @@ Made from `results/*.json` by `python -m benchmarks.results_md`. A load above th
 means that other work ran beside the measurement: its times are then too long, its quality figures \
 are not affected.
 """
-METHODS = {
-    "nearest": "nearest",
-    "linear": "linear",
-    "cubic_bp": "cubic + temporal back-projection",
-    "ours": "**ours**",
-}
+FIRST = ("quality", "aliasing", "cpu", "int8", "network")
 
 Report = dict[str, Any]
 
@@ -31,76 +30,12 @@ Report = dict[str, Any]
 def markdown(reports: dict[str, Report]) -> str:
     """The whole document, from reports by file name."""
     sections = [HEAD]
-    for name in sorted(reports, key=lambda name: (_kind(name) != "clips", name)):
+    for name in sorted(reports, key=lambda name: (_rank(_kind(name)), name)):
         report = reports[name]
         title, render = RENDERERS.get(_kind(name), (_kind(name), generic))
         which = name.removeprefix(_kind(name)).replace("-", " ", 1)
         sections += [f"## {title}{which}", render(report), footnote(report)]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
-
-
-def clips(report: Report) -> str:
-    """Quality, then cost, of each clip."""
-    train = report["train"]
-    changes = ", ".join(f"{train[key]} {key}" for key in ("channels", "steps"))
-    factor = report["factor"]
-    every = {clip["lpips_every"] for clip in report["clips"].values()}
-    parts = [
-        f"×{factor}, {changes}. Each truth degraded by {factor} (full exposure, lossless), then "
-        "`tsr-train`, `tsr-export`, `tsr-run` to a lossless file. PSNR and SSIM: mean over all "
-        "frames; in brackets the PSNR of the mean error, and that of the middle 56 frames alone. "
-        f"LPIPS: every {'/'.join(map(str, sorted(every)))}th frame. Higher is better, for LPIPS "
-        "lower.",
-        _quality(report["clips"]),
-        _costs(report["clips"]),
-        "Seconds per output frame are wall time; whatever is missing to their sum is start-up. "
-        "Peak memory is that of the stage's process.",
-    ]
-    return "\n\n".join(parts)
-
-
-def _quality(found: dict[str, Report]) -> str:
-    head = ["clip", "", "PSNR dB", "SSIM", "LPIPS", "PSNR over linear"]
-    return table(head, _quality_rows(found))
-
-
-def _quality_rows(found: dict[str, Report]) -> Iterator[list[str]]:
-    for name, clip in found.items():
-        width, height = clip["size"]
-        label = f"{name} {width}×{height}, {clip['frames'][0]} → {clip['frames'][1]} frames"
-        for method, title in METHODS.items():
-            scores = clip["scores"][method]
-            others = f"({scores['psnr_mean_error']:.2f}; {scores['psnr_middle']:.2f})"
-            over = scores["psnr"] - clip["scores"]["linear"]["psnr"]
-            lpips = f"{scores['lpips']:.4f}" if "lpips" in scores else "–"
-            psnr = f"{scores['psnr']:.2f} {others}"
-            yield [label, title, psnr, f"{scores['ssim']:.4f}", lpips, f"{over:+.2f} dB"]
-            label = ""
-
-
-def _costs(found: dict[str, Report]) -> str:
-    stages = list(dict.fromkeys(s for c in found.values() for s in c["run"]["stages_per_frame"]))
-    head = ["clip", "training", "validation dB (cubic)", "s/frame", *stages]
-    head += ["peak MiB: train", "run", "model, ONNX kB", "load: train", "run"]
-    rows = []
-    for name, clip in found.items():
-        training, run = clip["training"], clip["run"]
-        validation = f"{training['validation_psnr']:.2f} ({training['validation_psnr_cubic']:.2f})"
-        sizes = ", ".join(f"{clip['bytes'][k] / 1000:.0f}" for k in ("model", "onnx"))
-        rows.append(
-            [
-                name,
-                f"{training['seconds']:.0f} s, {training['steps']} steps",
-                validation,
-                f"{run['seconds_per_frame']:.3f}",
-                *(f"{run['stages_per_frame'].get(stage, 0):.3f}" for stage in stages),
-                *(str(clip["peak_mib"][stage]) for stage in ("train", "run")),
-                sizes,
-                *(str(clip["load"][stage]) for stage in ("train", "run")),
-            ]
-        )
-    ladders = sorted({f"{clip['ladder']} ({name})" for name, clip in found.items()})
-    return table(head, rows) + "\n\nLadders: " + "; ".join(ladders) + "."
 
 
 def backprojection(report: Report) -> str:
@@ -145,37 +80,32 @@ def ideas(report: Report) -> str:
 def gpu(report: Report) -> str:
     """Kernels against the copy, network passes, the cascade per output frame."""
     ceilings = report.get("torch", {})
-    kernels = {k: v for k, v in report["kernels"].items() if isinstance(v, dict) and "ms" in v}
+    kernels = report["kernels"]
+    how = (
+        f"Times are of {kernels['launches']} launches in a row, over {kernels['rotated_mib']} MiB "
+        "of data in turn: neither launch nor cache shows."
+        if "launches" in kernels
+        else "The times span launch and allocation too, which matter below 0.1 ms, and the data of "
+        "gather and place fits in the cache: read these as bounds, not as device bandwidth."
+    )
     rows = [
         [name, f"{v['ms']:.3f}", str(v["gb_s"]), f"{100 * v['of_copy']:.0f} %"]
         for name, v in kernels.items()
+        if isinstance(v, dict) and "ms" in v
     ]
     parts = [
-        f"Device copy: {report['kernels']['copy_gb_s']} GB/s, read and written. A kernel's bytes "
-        "are those that must move: inputs read once, outputs written once. The times span launch "
-        "and allocation too, which matter below 0.1 ms, and the data of gather and place fits in "
-        "the cache: read these as bounds, not as device bandwidth.",
+        f"Device copy: {kernels['copy_gb_s']} GB/s, read and written. A kernel's bytes are those "
+        f"that must move: inputs read once, outputs written once. {how}",
         table(["kernel", "ms", "GB/s", "of the copy"], rows),
-        "Network pass by ONNX Runtime, TFLOP/s without the halo's work; torch's FP16 matrix "
-        f"product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
-        table(
-            ["model", "differs from CPU by", *next(iter(report["network"].values()))["tiles"]],
-            [
-                [
-                    name,
-                    f"{v['error']:.0e}",
-                    *(f"{t['tflop_s']} ({t['ms']} ms)" for t in v["tiles"].values()),
-                ]
-                for name, v in report["network"].items()
-            ],
-        ),
-        "The same network in torch, FP16, channels last: "
-        + "; ".join(
-            f"{k.rsplit('_', 1)[1]} channels {v['tflop_s']} TFLOP/s"
-            for k, v in ceilings.items()
+        "Network pass (by ONNX Runtime where the row does not say), TFLOP/s without the halo's "
+        f"work; torch's FP16 matrix product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
+        _networks(report["network"]),
+        *(
+            f"The same network in torch, FP16, channels last, {key.rsplit('_', 1)[1]} channels: "
+            f"{v['tflop_s']} TFLOP/s."
+            for key, v in ceilings.items()
             if isinstance(v, dict)
-        )
-        + ".",
+        ),
         "The ladder at 1280×720, ×8, one run after a warm-up; the input's upload is included, the "
         "output stays on the device:",
         table(
@@ -191,8 +121,34 @@ def gpu(report: Report) -> str:
                 for name, v in report["cascade"].items()
             ],
         ),
+        *(f"Not measured: {line}." for line in report.get("skipped", [])),
     ]
     return "\n\n".join(parts)
+
+
+def _networks(networks: Report) -> str:
+    tiles = list(dict.fromkeys(tile for v in networks.values() for tile in v["tiles"]))
+    engines = [
+        f"{name}: {key.removesuffix('_seconds')} in {v[key]} s"
+        for name, v in networks.items()
+        for key in v
+        if key.endswith("_seconds")
+    ]
+    rows = [
+        [
+            name,
+            f"{v['error']:.0e}" if "error" in v else "–",
+            *(
+                f"{v['tiles'][tile]['tflop_s']} ({v['tiles'][tile]['ms']} ms)"
+                if tile in v["tiles"]
+                else "–"
+                for tile in tiles
+            ),
+        ]
+        for name, v in networks.items()
+    ]
+    found = table(["model", "differs from CPU by", *tiles], rows)
+    return found + (f"\n\nEngines: {'; '.join(engines)}." if engines else "")
 
 
 def training(report: Report) -> str:
@@ -218,15 +174,7 @@ def training(report: Report) -> str:
 def generic(report: Report) -> str:
     """Any other report: its values by their path."""
     body = {key: value for key, value in report.items() if key not in ("machine", "benchmark")}
-    return table(["figure", "value"], ([path, str(value)] for path, value in _flat(body)))
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        yield path, value
-        return
-    for key, inner in value.items():
-        yield from _flat(inner, f"{path} · {key}" if path else str(key))
+    return table(["figure", "value"], ([path, str(value)] for path, value in flat(body)))
 
 
 def footnote(report: Report) -> str:
@@ -235,7 +183,7 @@ def footnote(report: Report) -> str:
     if not machine:
         return "Machine: not recorded."
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    commits = sorted({c for clip in report.get("clips", {}).values() for c in clip["commits"]})
+    commits = sorted({c for path, found in flat(report) if path.endswith("commits") for c in found})
     parts = [
         machine.get("gpu"),
         machine.get("driver") and f"driver {machine['driver']}",
@@ -250,10 +198,9 @@ def footnote(report: Report) -> str:
     return "; ".join(part for part in parts if part) + "."
 
 
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _rank(kind: str) -> int:
+    """What a user asks first stands first."""
+    return FIRST.index(kind) if kind in FIRST else len(FIRST)
 
 
 def _kind(name: str) -> str:
@@ -261,7 +208,11 @@ def _kind(name: str) -> str:
 
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
-    "clips": ("Real clips, preset", clips),
+    "quality": ("Quality on real clips", quality),
+    "aliasing": ("Motion aliasing", aliasing),
+    "cpu": ("A frame on a CPU", cpu),
+    "int8": ("INT8 against the truth", int8),
+    "network": ("One network pass", network),
     "gpu": ("GPU", gpu),
     "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),

@@ -2,8 +2,8 @@
 
 From 128 channels to 3, a 3×3×3 convolution spends its time on gathering 27 neighbours, not on
 arithmetic. Its three taps in time become nine outputs of a 1×3×3 convolution, three of which are
-then added from three frames: the same sums, a third of the gathering. It took 14 % off a whole
-INT8 pass of ONNX Runtime and 19 % off OpenVINO's (128 channels, benchmarks/cpu.py).
+then added from three frames: the same sums, a third of the gathering. What it saves of a whole pass
+is in benchmarks/RESULTS.md, "One network pass" (benchmarks/cpu_network.py).
 """
 
 import numpy as np

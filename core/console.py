@@ -18,6 +18,15 @@ InPath = click.Path(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
 
 
+def check_tile(tile: tuple[int, int, int] | None) -> None:
+    """Refuse a `--tile` (frames, rows, columns) that is none, or holds half a pair of frames."""
+    if tile is not None and (min(tile) < 2 or tile[0] % 2):
+        raise click.BadParameter(
+            f"{tile} is not a tile; give an even number of frames and at least 2 rows and columns",
+            param_hint="--tile",
+        )
+
+
 class Command(click.Command):
     """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1."""
 

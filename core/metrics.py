@@ -51,7 +51,16 @@ def psnr(frame: Array, truth: Array) -> float:
 
 
 def ssim(frame: Array, truth: Array) -> float:
-    """Structural similarity of one frame (Wang et al., 2004), the mean over its channels.
+    """Structural similarity of one frame (Wang et al., 2004): the mean of its `ssim_map`.
+
+    Returns:
+        1 for identical frames, less for any other.
+    """
+    return float(ssim_map(frame, truth).mean(dtype=np.float64))
+
+
+def ssim_map(frame: Array, truth: Array) -> NDArray[np.float32]:
+    """Structural similarity (Wang et al., 2004) around each pixel of one frame.
 
     Gaussian window 11×11, sigma 1.5, K1 = 0.01, K2 = 0.03, data range 1, only windows that lie
     wholly inside the frame, no subsampling beforehand: the paper's reference implementation.
@@ -60,7 +69,7 @@ def ssim(frame: Array, truth: Array) -> float:
         frame, truth: (C, H, W) of any float type in [0, 1], H and W at least 11.
 
     Returns:
-        1 for identical frames, less for any other.
+        (C, H - 10, W - 10) float32, at most 1: the windows' values at their centres.
 
     Raises:
         SettingsError: the shapes differ or a side is shorter than the window.
@@ -71,7 +80,7 @@ def ssim(frame: Array, truth: Array) -> float:
             f"SSIM needs (C, H, W) frames of at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, "
             f"found shape {frame.shape}"
         )
-    return float(np.mean([_ssim_channel(a, b) for a, b in zip(frame, truth, strict=True)]))
+    return np.stack([_ssim_channel(a, b) for a, b in zip(frame, truth, strict=True)])
 
 
 def psnr_per_frame(volume: Array, truth: Array) -> NDArray[np.float64]:
@@ -109,8 +118,8 @@ def _check_pair(frame: Array, truth: Array) -> None:
         )
 
 
-def _ssim_channel(a: Array, b: Array) -> float:
-    """SSIM of one (H, W) channel."""
+def _ssim_channel(a: Array, b: Array) -> NDArray[np.float32]:
+    """The map of one (H, W) channel: (H-10, W-10)."""
     # Variances do not depend on the mean, but E[a²] - E[a]² loses digits far from zero: centred
     # first, float32 is as good as float64 at half the cost.
     centre = np.float32((a.mean(dtype=np.float64) + b.mean(dtype=np.float64)) / 2)
@@ -123,7 +132,7 @@ def _ssim_channel(a: Array, b: Array) -> float:
     mean_b += centre
     luminance = (2 * mean_a * mean_b + SSIM_C1) / (mean_a**2 + mean_b**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variances + SSIM_C2)
-    return float((luminance * structure).mean(dtype=np.float64))
+    return np.asarray(luminance * structure, np.float32)
 
 
 def _blur(maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsr.core.drawing import ACCENT, FAINT, INK, PAPER, draw_text, font, image_of
+from tsr.core.drawing import (
+    ACCENT,
+    FAINT,
+    INK,
+    PAPER,
+    arrow_down,
+    draw_text,
+    font,
+    mark_row,
+    over_time,
+    resized,
+)
 from tsr.core.errors import SettingsError
 from tsr.core.metrics import mean_psnr
 from tsr.core.outputs import completed
@@ -220,36 +231,25 @@ def _label(pen: "ImageDraw", y: int, *lines: str) -> None:
 
 
 def _mark_row(pen: "ImageDraw", x: int, y: int, panel: tuple[int, int], view: View) -> None:
-    """Triangles at both sides of a crop point at the row that the slice shows."""
-    width, height = panel
-    middle = y + round((view.slice_row - view.top + 0.5) * height / view.height)
-    if y <= middle < y + height:
-        for edge, inward in ((x, 1), (x + width - 1, -1)):
-            tip = (edge + 13 * inward, middle)
-            pen.polygon([(edge, middle - 8), (edge, middle + 8), tip], fill=ACCENT, outline=PAPER)
+    """Point at the row that the slice shows, if it lies in the crop."""
+    row = view.slice_row - view.top
+    if 0 <= row < view.height:
+        mark_row(pen, (x, y), panel, (row + 0.5) / view.height)
 
 
 def _time_arrow(pen: "ImageDraw", layout: _Layout) -> None:
     """An arrow down the slices' left side."""
-    x, top = MARGIN + LABEL - 18, layout.y(layout.num_crops) + 6
-    bottom = layout.bottom - 6
-    pen.line((x, top, x, bottom - 8), fill=FAINT, width=2)
-    pen.polygon([(x - 6, bottom - 10), (x + 6, bottom - 10), (x, bottom)], fill=FAINT)
+    top, bottom = layout.y(layout.num_crops) + 6, layout.bottom - 6
+    arrow_down(pen, MARGIN + LABEL - 18, top, bottom)
 
 
 def _crop(volume: Volume, number: int, view: View, size: tuple[int, int]) -> "Image":
-    from PIL import Image
-
     rows = slice(view.top, view.top + view.height)
     columns = slice(view.left, view.left + view.width)
-    return image_of(volume[:, number, rows, columns]).resize(size, Image.Resampling.LANCZOS)
+    return resized(volume[:, number, rows, columns], size)
 
 
 def _slice(volume: Volume, view: View, size: tuple[int, int]) -> "Image":
-    """One row of pixels over time: time runs down, a step per output frame stays visible."""
-    from PIL import Image
-
+    """The marked row of pixels over time."""
     columns = slice(view.left, view.left + view.width)
-    over_time = image_of(volume[:, :, view.slice_row, columns])  # T rows
-    wide = over_time.resize((size[0], over_time.height), Image.Resampling.LANCZOS)
-    return wide.resize(size, Image.Resampling.NEAREST)
+    return over_time(volume[:, :, view.slice_row, columns], size)

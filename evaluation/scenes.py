@@ -178,10 +178,18 @@ class SpokedDisc:
             total += coverage(np.maximum(edge, radius - self.radius * 0.87), pixel)
         return total / np.float32(len(instants))
 
+    def amplitudes(self, volume: Volume) -> NDArray[np.complexfloating]:
+        """The spokes' angular harmonic over the blades, in each frame of (3, T, H, W): (T,).
+
+        Its size is the spokes' contrast, and it loses phase as they turn clockwise.
+        """
+        rows, columns, radius, angle = self._place(*volume.shape[2:])
+        blades = (radius > 0.25 * self.radius) & (radius < 0.85 * self.radius)
+        wave = np.exp(-1j * self.spokes * angle[blades])
+        return np.asarray(volume[:, :, rows, columns].mean(axis=0)[:, blades] @ wave)
+
     def measured_speed(self, volume: Volume) -> NDArray[np.float64]:
         """The turn seen from each frame to the next, from the pixels alone.
-
-        The phase of the spokes' angular harmonic over the blades, differenced in time.
 
         Args:
             volume: (3, T, H, W) at any frame rate.
@@ -189,10 +197,7 @@ class SpokedDisc:
         Returns:
             (T - 1,) spoke periods per frame of `volume` in (-0.5, 0.5]; positive is clockwise.
         """
-        rows, columns, radius, angle = self._place(*volume.shape[2:])
-        blades = (radius > 0.25 * self.radius) & (radius < 0.85 * self.radius)
-        wave = np.exp(-1j * self.spokes * angle[blades])
-        return phase_steps(volume[:, :, rows, columns].mean(axis=0)[:, blades] @ wave)
+        return phase_steps(self.amplitudes(volume))
 
     def _place(self, height: int, width: int) -> tuple[slice, slice, Field, Field]:
         centre = self.centre or (0.5, width / height / 2)
@@ -231,6 +236,15 @@ class Grating:
         row = (0.5 + self.contrast / 2 * np.sin(phase)).astype(np.float32)
         return np.broadcast_to(row, (3, height, width)).copy()
 
+    def amplitudes(self, volume: Volume) -> NDArray[np.complexfloating]:
+        """The grating's harmonic in each frame of (3, T, H, W), over whole periods: (T,).
+
+        Its size is the grating's contrast, and it loses phase as it moves to the right.
+        """
+        whole = int(volume.shape[3] // self.period * self.period)
+        wave = np.exp(-2j * np.pi * np.arange(whole) / self.period)
+        return np.asarray(volume[..., :whole].mean(axis=(0, 2)) @ wave)
+
     def measured_speed(self, volume: Volume) -> NDArray[np.float64]:
         """The shift seen from each frame to the next, in pixels per frame of `volume`.
 
@@ -240,10 +254,7 @@ class Grating:
         Returns:
             (T - 1,) in half a period to either side; positive is to the right.
         """
-        whole = int(volume.shape[3] // self.period * self.period)
-        wave = np.exp(-2j * np.pi * np.arange(whole) / self.period)
-        rows = volume[..., :whole].mean(axis=(0, 2))  # (T, whole periods)
-        return phase_steps(rows @ wave) * self.period
+        return phase_steps(self.amplitudes(volume)) * self.period
 
 
 def phase_steps(amplitudes: NDArray[np.complexfloating]) -> NDArray[np.float64]:

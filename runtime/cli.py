@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.console import InPath, Progress, check_tile, command, duration
 
 if TYPE_CHECKING:
     from tsr.runtime.run import RunProgress
@@ -62,8 +62,10 @@ def main(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Raise the frame rate of CLIP with MODEL (.onnx), undoing motion blur and aliasing."""
-    _check_counts(tile, segment)
+    """Raise the frame rate of CLIP with MODEL (.onnx, .plan), undoing motion blur and aliasing."""
+    check_tile(tile)
+    if segment is not None and segment < 1:
+        raise click.BadParameter(f"{segment} is not a number of frames", param_hint="--segment")
     from tsr.runtime.run import run
 
     show = Progress("run")
@@ -96,16 +98,6 @@ def main(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
     click.echo(f"wrote {result.output} ({float(result.fps):g} frames/s)", err=True)
-
-
-def _check_counts(tile: tuple[int, int, int] | None, segment: int | None) -> None:
-    if tile is not None and (min(tile) < 2 or tile[0] % 2):
-        raise click.BadParameter(
-            f"{tile} is not a tile; give an even number of frames and at least 2 rows and columns",
-            param_hint="--tile",
-        )
-    if segment is not None and segment < 1:
-        raise click.BadParameter(f"{segment} is not a number of frames", param_hint="--segment")
 
 
 if __name__ == "__main__":

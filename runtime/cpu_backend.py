@@ -14,8 +14,8 @@ from tsr.runtime.plan import network_taps
 
 TILE = (32, 96, 160)
 """(frames, rows, columns) of network output per call. One shape serves every size of video; the
-halo costs 21 % of it there. Longer tiles take more memory, larger ones leave the caches: ONNX
-Runtime's INT8 pass ran at 0.7 of the speed with (16, 120, 320) (benchmarks/cpu.py)."""
+halo costs 21 % of it there. Longer tiles take more memory, wider ones leave the caches of
+ONNX Runtime's INT8 pass (benchmarks/cpu_network.py)."""
 
 MIN_SIDE = 16
 """Rows and columns of the smallest tile that is computed; what lies beyond the border is dropped.

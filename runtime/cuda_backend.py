@@ -20,6 +20,12 @@ SMALLEST_SIDE = 32
 """Rows or columns below which running out of memory is final."""
 
 
+def whole_tile(tile: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The next larger tile of whole pairs of frames and whole vectors of four columns."""
+    frames, rows, columns = tile
+    return frames + frames % 2, rows, -(-columns // 4) * 4
+
+
 class DeviceNetwork(Protocol):
     """The network on volumes in device memory."""
 
@@ -41,8 +47,8 @@ class CudaBackend:
     Args:
         device: the GPU.
         network: the model on it.
-        tile: (frames, rows, columns) of network output per call: frames even, columns a multiple
-            of four. Every call has this one shape, since another shape would cost a new search for
+        tile: (frames, rows, columns) of network output per call, made whole by `whole_tile`.
+            Every call has this one shape, since another shape would cost a new search for
             algorithms. The result does not depend on it.
     """
 
@@ -51,7 +57,7 @@ class CudaBackend:
     ) -> None:
         self.device, self.network = device, network
         self.name = f"{network.name} on {device.name}"
-        self.tile = (tile[0] + tile[0] % 2, tile[1], -(-tile[2] // 4) * 4)
+        self.tile = whole_tile(tile)
         self.kernels = CudaKernels(device)
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None

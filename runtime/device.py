@@ -18,23 +18,21 @@ from tsr.core.errors import DeviceError
 from tsr.runtime.cuda_kernels import Memory
 from tsr.runtime.kernels import SIGNATURES, THREADS, kernel_module
 
-USE_THE_CPU = "or use --device cpu"
-
 
 def missing() -> str | None:
     """Why there is no CUDA device to use, with the remedy; None if there is one."""
     if importlib.util.find_spec("pycuda") is None:
-        return f"pycuda is not installed; pip install pycuda, {USE_THE_CPU}"
+        return "pycuda is not installed; pip install pycuda"
     try:
         import pycuda.driver as driver
     except ImportError as error:  # libcuda.so.1 comes with the driver
-        return f"pycuda cannot be loaded ({error}); install the NVIDIA driver, {USE_THE_CPU}"
+        return f"pycuda cannot be loaded ({error}); install the NVIDIA driver"
     try:
         driver.init()
         count = driver.Device.count()
     except driver.Error as error:
-        return f"the NVIDIA driver does not answer ({error}); check nvidia-smi, {USE_THE_CPU}"
-    return None if count else f"the NVIDIA driver shows no GPU; check nvidia-smi, {USE_THE_CPU}"
+        return f"the NVIDIA driver does not answer ({error}); check nvidia-smi"
+    return None if count else "the NVIDIA driver shows no GPU; check nvidia-smi"
 
 
 class CudaDevice:
@@ -50,7 +48,7 @@ class CudaDevice:
 
     def __init__(self, ordinal: int = 0, module: bytes | None = None) -> None:
         if reason := missing():
-            raise DeviceError(reason)
+            raise DeviceError(f"{reason}, or use --device cpu")
         import pycuda.driver as driver
         from pycuda.tools import DeviceMemoryPool, PageLockedMemoryPool
 

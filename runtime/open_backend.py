@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tsr.core.errors import SettingsError
+from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
 from tsr.runtime.backend import Backend
 
@@ -24,9 +24,10 @@ def open_backend(
     """Load a model where it shall run.
 
     Args:
-        model: an .onnx file from `tsr-export`.
+        model: an .onnx or .plan file from `tsr-export`; a plan needs a GPU.
         device: `auto` takes a GPU if there is one and ONNX Runtime can use it.
-        tile: network output per call (frames, rows, columns); the backend's own if None.
+        tile: network output per call (frames, rows, columns); the backend's own if None, or what
+            a plan was tuned for.
         cpu_engine: what computes the network on the CPU; `auto` takes OpenVINO if it is installed.
 
     Raises:
@@ -36,6 +37,8 @@ def open_backend(
         raise SettingsError(f"device {device} is unknown; choose {', '.join(DEVICES)}")
     if device == "cuda" and cpu_engine != "auto":
         raise SettingsError(f"the CPU engine {cpu_engine} computes nothing on a GPU; drop one")
+    if model.suffix == ".plan":
+        return open_plan(model, "cpu" if cpu_engine != "auto" else device, tile)
     if device == "cuda" or (device == "auto" and cpu_engine == "auto" and cuda_is_there()):
         from tsr.runtime import cuda_backend
         from tsr.runtime.device import CudaDevice
@@ -60,6 +63,32 @@ def open_on_cpu(model: Path, engine: str) -> "OnnxNetwork | OpenVinoNetwork":
     if engine == "openvino" or (engine == "auto" and available()):
         return OpenVinoNetwork(model)
     return OnnxNetwork(model)
+
+
+def open_plan(
+    model: Path, device: str, tile: tuple[int, int, int] | None
+) -> tuple[Backend[Any], ModelCard]:
+    """Load a TensorRT plan; see `open_backend`."""
+    from tsr.core.plan_file import read_plan
+    from tsr.runtime import cuda_backend
+    from tsr.runtime.device import CudaDevice, missing
+    from tsr.runtime.tensorrt_network import TensorRtNetwork
+
+    _, card = read_plan(model)
+    anywhere = "the .onnx it was made from runs anywhere: tsr-run model.onnx"
+    if device == "cpu":
+        raise DeviceError(f"{model} is a TensorRT engine, which runs on GPUs only; {anywhere}")
+    if reason := missing():
+        raise DeviceError(f"{model} needs an NVIDIA GPU: {reason}; {anywhere}")
+    tile = cuda_backend.whole_tile(tile or card.tile)
+    if not card.accepts(tile):
+        raise SettingsError(
+            f"{model} computes tiles from {card.smallest} to {card.largest} (frames, rows, "
+            f"columns), not {tile}; leave out --tile, or build it again with that --tile"
+        )
+    gpu = CudaDevice()
+    network = TensorRtNetwork(model, gpu)
+    return cuda_backend.CudaBackend(gpu, network, tile), network.card
 
 
 def cuda_is_there() -> bool:

@@ -155,7 +155,7 @@ def run(
         stages=dict(stages),
         backend=backend.name,
         ladder=str(ladder),
-        notes=[*info.notes, *writer.notes],
+        notes=[*calibration_notes(card, info, backend.name), *info.notes, *writer.notes],
     )
 
 
@@ -186,6 +186,25 @@ def super_resolve(
             made = backend.store(group)[:, :, : info.height, : info.width]
             for n in range(made.shape[1]):
                 yield np.ascontiguousarray(made[:, n])
+
+
+def calibration_notes(card: ModelCard, info: ClipInfo, backend: str) -> list[str]:
+    """What a user should know who runs an 8-bit file on another video, or where it is no gain."""
+    if card.precision not in ("int8", "fp8"):
+        return []
+    notes = []
+    own = card.video
+    if (info.width, info.height, info.num_frames) != (own.width, own.height, own.num_frames):
+        notes.append(
+            f"the model's 8 bits are fitted to {own.name} ({own.width}×{own.height}, "
+            f"{own.num_frames} frames); what this video has beyond its range is cut off"
+        )
+    if card.calibration.get("target") == "tensorrt" and backend.endswith("-cpu"):
+        notes.append(
+            "the model is quantised for TensorRT, which is no gain on a CPU; export it with "
+            "--int8 VIDEO alone"
+        )
+    return notes
 
 
 def choose_ladder(

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -31,3 +32,15 @@ def tiny_onnx(tiny_model: Path) -> Path:
     path = tiny_model.with_suffix(".onnx")
     to_onnx(tiny_model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def cuda_device() -> Any:
+    """The first GPU; without one the test is skipped, or fails if TSR_REQUIRE_CUDA=1."""
+    from tsr.runtime import device
+
+    if reason := device.missing():
+        if os.environ.get("TSR_REQUIRE_CUDA") == "1":
+            pytest.fail(f"TSR_REQUIRE_CUDA=1, but {reason}")
+        pytest.skip(reason)
+    return device.CudaDevice()

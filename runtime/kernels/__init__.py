@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tsr.core.cache import cache_folder
 from tsr.core.errors import DeviceError
 from tsr.core.outputs import completed
 
@@ -56,9 +57,8 @@ def cached_module(capability: tuple[int, int]) -> Path:
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for source in sources():
         digest.update(source.read_bytes())
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     major, minor = capability
-    return Path(root) / "tsr" / "kernels" / f"{digest.hexdigest()[:16]}-sm_{major}{minor}.fatbin"
+    return cache_folder("kernels") / f"{digest.hexdigest()[:16]}-sm_{major}{minor}.fatbin"
 
 
 def sources() -> list[Path]:

@@ -111,17 +111,39 @@ def test_int8_export_runs_and_says_how_it_was_made(shop: Path, tmp_path: Path) -
     assert json.loads(ran.stdout)["frames"] == 96
 
 
-@pytest.mark.parametrize("words", [("--int8",), ("--fp8",)])
+@pytest.mark.parametrize(("word", "number"), [("--int8", "Int8"), ("--fp8", "FP8")])
 def test_files_for_tensorrt_pass_the_same_gate(
-    words: tuple[str, ...], shop: Path, tmp_path: Path
+    word: str, number: str, shop: Path, tmp_path: Path
 ) -> None:
+    """And its builder makes kernels of them that read 8 bits in the six inner layers."""
     output = tmp_path / "narrow.onnx"
     result = succeed(
-        "tsr-export", shop / "slow.safetensors", *words, shop / "slow.mkv",
+        "tsr-export", shop / "slow.safetensors", word, shop / "slow.mkv",
         "--for", "tensorrt", "-o", output, "--min-psnr", 40,
     )  # fmt: skip
     assert "against full precision" in result.stderr
-    assert output.is_file()
+    bindings = pytest.importorskip("bindings", reason="pip install tensorrt-rtx-cu13")
+    with bindings.builder_says() as lines:
+        succeed("tsr-export", output, "-o", tmp_path / "x.plan", "--compute-capability", "8.9")
+    assert bindings.convolutions(lines) == ["Half", *[number] * 6, "Half"]
+
+
+def test_an_8_bit_engine_is_made_in_one_go(shop: Path, tmp_path: Path) -> None:
+    """From trained model and video to a plan, whose inner layers convolve in 8 bits."""
+    trt = pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu13")
+    from tsr.core.plan_file import read_plan
+
+    plan = tmp_path / "narrow.plan"
+    result = succeed(
+        "tsr-export", shop / "slow.safetensors", "--int8", shop / "slow.mkv", "-o", plan,
+        "--min-psnr", 40, "--compute-capability", "8.9",
+    )  # fmt: skip
+    assert "dB against full precision" in result.stderr
+    card = read_plan(plan)[1]
+    assert (card.library, card.version) == ("tensorrt_rtx", trt.__version__)
+    assert card.model.precision == "int8"
+    assert card.model.calibration["target"] == "tensorrt"
+    assert not card.refittable
 
 
 def test_a_bar_that_cannot_be_met_leaves_no_file(shop: Path, tmp_path: Path) -> None:
@@ -144,9 +166,25 @@ def test_fp8_is_for_tensorrt_alone(shop: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("--int8", "a.mp4", "--fp16"), ("--for", "cpu"), ("--int8", "a.mp4", "--min-psnr", "5")],
+    [
+        ("--int8", "a.mp4", "--fp16"),
+        ("--for", "cpu"),
+        ("--int8", "a.mp4", "--min-psnr", "5"),
+        ("--int8", "a.mp4", "--for", "cpu", "-o", "a.plan"),
+    ],
 )
 def test_words_that_contradict_each_other_are_wrong_usage(
     words: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert invoke("tsr-export", tmp_path / "a.safetensors", *words).exit_code == 2
+
+
+def test_a_file_of_another_video_or_for_tensorrt_says_so(shop: Path, tmp_path: Path) -> None:
+    """`tsr-run` runs it, with a note for each."""
+    output = tmp_path / "narrow.onnx"
+    words = ("--int8", shop / "slow.mkv", "--for", "tensorrt", "--min-psnr", 40)
+    succeed("tsr-export", shop / "slow.safetensors", *words, "-o", output)
+    clips.write_video(tmp_path / "other.mkv", clips.moving_bar(9, 64, 80))
+    ran = succeed("tsr-run", output, tmp_path / "other.mkv")
+    assert "fitted to slow.mkv (80×64, 12 frames)" in ran.stderr
+    assert "no gain on a CPU" in ran.stderr

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ladders import climb_ladder, clip
 
 from tsr.core.ladder import ScaleLadder
 from tsr.core.volume import Volume
-from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_kernels import DeviceVolume
-from tsr.runtime.plan import plan_segments
 
 ROUNDING = 1e-5
 """Three back-projections and network passes, each exact to a few units in the last place."""
@@ -43,23 +42,6 @@ class StencilNetwork:
         self.device.download(window.address, given)
         result = self.device.upload(np.ascontiguousarray(stencil(given)))
         self.device.copy(made.address, result.address, 4 * int(np.prod(made.shape)))
-
-
-def clip(frames: int, height: int, width: int) -> Volume:
-    """A smooth random video."""
-    noise = np.random.default_rng(0).random((3, frames, height, width), np.float32)
-    return (noise + np.roll(noise, 1, 1) + np.roll(noise, 1, 2) + np.roll(noise, 1, 3)) / 4
-
-
-def climb_ladder(backend: Any, video: Volume, ladder: ScaleLadder, segment: int) -> Volume:
-    frames = (np.ascontiguousarray(video[:, n]) for n in range(video.shape[1]))
-    pyramid: FramePyramid[Any] = FramePyramid(frames, ladder, backend)
-    made = [
-        backend.store(group).copy()  # the next climb may overwrite it
-        for plan in plan_segments(ladder, video.shape[1], segment)
-        for group in run_segment(plan, pyramid, backend, video.shape[1])
-    ]
-    return np.concatenate(made, axis=1)
 
 
 @pytest.mark.parametrize("ladder", [("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2)])

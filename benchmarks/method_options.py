@@ -1,0 +1,33 @@
+"""Which methods a benchmark measures: options that several commands share."""
+
+import argparse
+
+from benchmarks.methods import METHODS, OURS, Ours
+
+
+def names(text: str) -> list[str]:
+    """The words of a list with commas."""
+    return [name for name in text.split(",") if name]
+
+
+def add_method_options(parser: argparse.ArgumentParser) -> None:
+    """The options that `chosen_methods` reads."""
+    parser.add_argument("--methods", type=names, default=[*METHODS], help=f"of {METHODS}")
+    parser.add_argument("--presets", type=names, default=["fast"], help="ours in each of these")
+    parser.add_argument("--steps", type=int, help="instead of the presets', to try things out")
+    parser.add_argument("--channels", type=int, help="instead of the presets', to try things out")
+
+
+def chosen_methods(given: argparse.Namespace) -> list[str | Ours]:
+    """The methods to measure, in the order of `METHODS`.
+
+    Raises:
+        SystemExit: there is no such method or preset.
+    """
+    if unknown := [name for name in given.methods if name not in METHODS]:
+        raise SystemExit(f"no method {', '.join(unknown)}; choose from {', '.join(METHODS)}")
+    changes = {k: v for k in ("steps", "channels") if (v := getattr(given, k)) is not None}
+    chosen: list[str | Ours] = [name for name in METHODS if name in given.methods and name != OURS]
+    if OURS in given.methods:
+        chosen += [Ours(preset=preset, changes=changes) for preset in given.presets]
+    return chosen
