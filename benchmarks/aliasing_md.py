@@ -42,8 +42,8 @@ def _cell(found: dict[str, Any]) -> str:
 def _failures(scenes: dict[str, Report], method: str) -> str:
     """The scenes that a method got wrong, those apart that hold no evidence."""
     wrong: dict[str, list[str]] = {
-        "where the video holds the evidence": [],
-        "where it does not": [],
+        "although the video holds the evidence": [],
+        "without evidence": [],
     }
     measured = 0
     for scene in scenes.values():
@@ -53,6 +53,5 @@ def _failures(scenes: dict[str, Report], method: str) -> str:
             where = list(wrong)[not scene["holds_evidence"]]
             wrong[where].append(f"{scene['title']} ({found['verdict']})")
     parts = [f"{where}: {'; '.join(names)}" for where, names in wrong.items() if names]
-    return (
-        ". ".join(parts) or "nothing failed"
-    ) + f". {measured} of {len(scenes)} scenes measured."
+    text = " · ".join(parts) or "nothing failed"
+    return f"{text} ({measured} of {len(scenes)} scenes measured)"

@@ -90,9 +90,16 @@ class Job:
         truth = {"name": self.truth.parent.name, "bytes": self.truth.stat().st_size}
         return {"truth": truth, "factor": self.factor}
 
-    def has(self, method: str) -> bool:
-        """Whether `frames` can be called: results may outlive the videos they were measured on."""
-        return (self.slow if method in PLAIN else self.fast(method)).is_file()
+    def frame_psnrs(self, method: str) -> list[float] | None:
+        """The PSNR of each frame, if the method's video and its scores are at hand.
+
+        Results are kept longer than the videos they were measured on.
+        """
+        store = self.folder / method / "score.json"
+        video = self.slow if method in PLAIN else self.fast(method)
+        if not store.is_file() or not video.is_file():
+            return None
+        return list(json.loads(store.read_text(encoding="utf-8"))["result"]["frame_psnr"])
 
     def frames(self, method: str) -> Iterable[Any]:
         """A method's frames, (3, H, W) float32, or those of the "truth"."""

@@ -56,7 +56,6 @@ def figures(stages: dict[str, Stage], scored: Stage) -> dict[str, Any]:
     frames = scored["result"]["frames"]
     found = {
         "scores": scored["result"]["scores"],
-        "frame_psnr": scored["result"]["frame_psnr"],
         "commits": sorted({stage["commit"] for stage in (*stages.values(), scored)}),
     }
     if not stages:
@@ -142,9 +141,9 @@ def measure_all(
         sheet = given.out / f"sheet_x{factor}.png"
         psnrs = {
             name: {
-                method: found["frame_psnr"]
-                for method, found in clips[name]["methods"].items()
-                if job.has(method)
+                method: values
+                for method in clips[name]["methods"]
+                if (values := job.frame_psnrs(method))
             }
             for name, job in jobs.items()
         }

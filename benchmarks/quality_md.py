@@ -43,6 +43,7 @@ def quality(report: Report) -> str:
             parts += [f"Means of the {len(clips)} clips, of methods measured on all:", means(clips)]
         if costs := _costs(clips):
             parts += ["What ours costs:", costs]
+        parts += _notes(clips)
     parts.append(
         "Seconds per output frame are wall time; whatever is missing to their sum is start-up. "
         "Peak memory is that of the stage's process."
@@ -108,6 +109,16 @@ def _best(found: dict[str, dict[str, float]], column: str, value: float) -> bool
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def _notes(clips: dict[str, Report]) -> list[str]:
+    """What is to be known of single figures, such as that they are of another machine."""
+    notes: dict[str, list[str]] = {}
+    for name, clip in clips.items():
+        for method, figures in clip["methods"].items():
+            if "note" in figures:
+                notes.setdefault(figures["note"], []).append(f"{title(method)} on {name}")
+    return [f"{'; '.join(places)}: {note}" for note, places in notes.items()]
 
 
 def _costs(clips: dict[str, Report]) -> str:

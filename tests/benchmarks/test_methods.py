@@ -11,6 +11,7 @@ pytest.importorskip("benchmarks.methods", reason="benchmarks are not part of the
 from benchmarks.method_options import add_method_options, chosen_methods
 from benchmarks.methods import Job, Ours, name_of
 from benchmarks.quality import figures
+from benchmarks.stages import write_json
 from tsr.evaluation.degrade import degrade
 from tsr.evaluation.scenes import Grating, Profile, write_scene
 
@@ -50,10 +51,13 @@ def test_a_job_gives_plain_methods_without_files_of_their_own(tmp_path: Path) ->
     job = Job(truth=tmp_path / "gt.mkv", folder=tmp_path, factor=4)
     scene = Grating(period=9, speed=Profile.constant(1.0))
     write_scene(scene, job.truth, num_frames=14, height=20, width=30, encoder="ffv1")
-    assert not job.has("nearest")
     degrade(job.truth, job.slow, 4)
-    assert job.has("nearest")
-    assert not job.has("rife")
+    for method in ("nearest", "rife"):
+        score = {"result": {"frame_psnr": [30.0]}}
+        write_json(job.folder / method / "score.json", score)
+    assert job.frame_psnrs("nearest") == [30.0]
+    assert job.frame_psnrs("linear") is None  # never scored
+    assert job.frame_psnrs("rife") is None  # scored, but its video is gone
     frames = list(job.frames("nearest"))
     assert len(frames) == 12
     np.testing.assert_array_equal(frames[4], frames[7])
