@@ -39,13 +39,15 @@ LIBRARIES = ("numpy", "numba", "onnxruntime", "openvino", "onnx", "av", "torch")
 
 
 def measure_width(
-    slow: Path, part: Path, truth: Path, channels: int, folder: Path
+    slow: Path, part: Path, truth: Path, channels: int, steps: int, folder: Path
 ) -> dict[str, Any]:
     """Train, export and run one width; figures by precision and engine."""
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "model.safetensors"
-    settings: dict[str, Any] = {"channels": channels, "video": slow.stat().st_size}
-    words = [str(slow), "-o", str(model), "--channels", str(channels), "--overwrite", "--json"]
+    changes = {"channels": channels, "steps": steps}
+    settings: dict[str, Any] = {**changes, "video": slow.stat().st_size}
+    options = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
+    words = [str(slow), "-o", str(model), *options, "--overwrite", "--json"]
     train = run_stage("train", folder, "tsr.trainer.cli", words, settings=settings, outputs=[model])
     found: dict[str, Any] = {"training": train["result"], "runs": {}}
     for precision in PRECISIONS:
@@ -170,6 +172,9 @@ def main() -> None:
     parser.add_argument("--clip", default="coffee_pour", help="a folder of the data")
     parser.add_argument("--data", type=Path, default=DATA, help="folders of gt.mkv")
     parser.add_argument("--widths", default="64,128", help="channels, separated by commas")
+    parser.add_argument(
+        "--steps", type=int, default=800, help="of the training: activations as in earnest"
+    )
     parser.add_argument("--frames", type=int, default=12, help="input frames that are run")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-cpu")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -195,7 +200,7 @@ def main() -> None:
         "widths": {},
     }
     for width in given.widths.split(","):
-        found = measure_width(slow, part, truth, int(width), folder / width)
+        found = measure_width(slow, part, truth, int(width), given.steps, folder / width)
         report["widths"][width] = found
         report["int8_over_fp32"] = ratios(report["widths"])
         report["machine"] = machine(LIBRARIES)
