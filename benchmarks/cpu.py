@@ -179,6 +179,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench-cpu")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
+    if given.frames < 2:
+        parser.error(f"--frames {given.frames}: between fewer than 2 there is nothing to make")
     truth = given.data / given.clip / "gt.mkv"
     folder = given.out / given.clip
     folder.mkdir(parents=True, exist_ok=True)
