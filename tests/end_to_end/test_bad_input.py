@@ -256,11 +256,9 @@ def test_pickles_are_data(tmp_path: Path, tiny_onnx: Path, shelf: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_export_that_is_named_as_neither_model_nor_engine(
-    tmp_path: Path, tiny_model: Path
-) -> None:
+def test_an_export_that_is_named_neither_onnx_nor_plan(tmp_path: Path, tiny_model: Path) -> None:
     """The suffix says what a file is."""
-    line = refusal("tsr-export", tiny_model, "-o", tmp_path / "out.bin")
+    line = refusal("tsr-export", tiny_model, "-o", tmp_path / "out.engine")
     assert "neither an .onnx nor a .plan" in line
 
 
