@@ -12,13 +12,12 @@ from polygraphy.comparator import Comparator
 from polygraphy.exception import PolygraphyException
 from polygraphy.logger import G_LOGGER
 
-from tsr.core.errors import ModelError, SettingsError
+from tsr.core.errors import ModelError
 from tsr.core.ladder import Rung, ScaleLadder
-from tsr.core.model_card import ModelCard
-from tsr.core.tiling import NETWORK_HALO
+from tsr.core.plan_file import Size
 from tsr.core.volume import Volume
 from tsr.export.compare import CompareWindows, Difference
-from tsr.export.runners import OpenModel, Shape, open_model
+from tsr.export.runners import OpenModel, open_model, padded
 from tsr.export.tiles import made_up_windows, video_windows
 from tsr.export.tolerance import Tolerance, tolerance_for
 from tsr.runtime.onnx_network import INPUT, first_line
@@ -125,8 +124,8 @@ def check(
     """Run two model files on the same windows at every rung, and compare.
 
     Args:
-        first, second: .safetensors, .onnx or .plan files. The first that is no engine runs the
-            coarse-to-fine loop from which the windows come.
+        first, second: .safetensors, .onnx or .plan files. The first runs the coarse-to-fine loop
+            from which the windows come.
         video: where the windows come from; a made-up video, always the same, if None.
         start: the ladder's coarsest rung; the model's own if None.
         tolerance, min_psnr: what is allowed; by the files' precisions if None.
@@ -139,38 +138,33 @@ def check(
     """
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL + 1):  # Polygraphy prints to standard output
         models = [open_model(first, f"first: {first}"), open_model(second, f"second: {second}")]
-        cards = [model.card for model in models if model.card is not None]
-        if not cards:
-            raise SettingsError(
-                f"{first} and {second} are engines; give one of them as .onnx or .safetensors, "
-                "which says for which ladder it was trained"
-            )
-        allowed = tolerance_for({card.precision for card in cards}, tolerance, min_psnr)
+        precisions = {model.card.precision for model in models}
+        allowed = tolerance_for(precisions, tolerance, min_psnr)
         report("running the ladder for windows")
         try:
-            found = _windows(models, cards[0], video, start, windows)
+            found = _windows(models, video, start, windows)
             rungs = _compare(models, found, allowed, report)
         except PolygraphyException as error:  # an engine that fails at work
             raise ModelError(f"{first} or {second} cannot be run ({first_line(error)})") from error
     tiles = f"the liveliest windows of {video}" if video else "windows of a made-up video"
-    return CheckReport(first, second, allowed, tiles, rungs, _notes(models, cards))
+    return CheckReport(first, second, allowed, tiles, rungs, _notes(models))
 
 
 def _windows(
     models: list[OpenModel],
-    card: ModelCard,
     video: Path | None,
     start: Fraction | None,
     keep: int,
 ) -> dict[Rung, list[Window]]:
     """By rung, of a size that both models take or can be padded to."""
-    runs = next((model for model in models if model.card is not None), models[0])
-    tile = _tile(models)
-    with runs.runner:
+    first, tile = models[0], _tile(models)
+    with first.runner:
         if video is not None:
-            return video_windows(runs.network, card, video, start=start, keep=keep, tile=tile)
-        ladder = ScaleLadder(start or card.ladder.start, card.ladder.factor)
-        return made_up_windows(runs.network, ladder, keep=keep, tile=tile)
+            return video_windows(
+                first.network, first.card, video, start=start, keep=keep, tile=tile
+            )
+        ladder = ScaleLadder(start or first.card.ladder.start, first.card.ladder.factor)
+        return made_up_windows(first.network, ladder, keep=keep, tile=tile)
 
 
 def _compare(
@@ -227,35 +221,24 @@ def _rung_report(rung: Rung, windows: list[Window], differences: list[Difference
     )
 
 
-def padded(window: Volume, least: Shape) -> Volume:
-    """Repeat the last frame, row and column until the output has at least this size."""
-    halo = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
-    missing = [max(0, least[axis] + 2 * halo[axis] - window.shape[1 + axis]) for axis in range(3)]
-    return np.pad(window, [(0, 0), *((0, more) for more in missing)], mode="edge")
-
-
-def _least(models: list[OpenModel]) -> Shape:
+def _least(models: list[OpenModel]) -> Size:
     """The smallest output that every model makes."""
-    least = np.max([model.sizes[0] for model in models if model.sizes] or [(1, 1, 1)], axis=0)
+    least = np.max([model.least for model in models], axis=0)
     return int(least[0]), int(least[1]), int(least[2])
 
 
-def _tile(models: list[OpenModel]) -> Shape:
+def _tile(models: list[OpenModel]) -> Size:
     """The usual tile, or the nearest size that every model makes."""
-    most = np.min([model.sizes[1] for model in models if model.sizes] or [TILE], axis=0)
+    most = np.min([model.most for model in models if model.most] or [TILE], axis=0)
     tile = np.minimum(np.maximum(TILE, _least(models)), most)
     return int(tile[0]), int(tile[1]), int(tile[2])
 
 
-def _notes(models: list[OpenModel], cards: list[ModelCard]) -> list[str]:
-    notes = [
-        f"{model.path} is an engine; its tolerance is that of the other file"
-        for model in models
-        if model.card is None
-    ]
-    videos = {card.video.sha256: card.video.name for card in cards}
+def _notes(models: list[OpenModel]) -> list[str]:
+    notes = []
+    videos = {model.card.video.sha256: model.card.video.name for model in models}
     if len(videos) > 1:
         notes.append(f"the models were trained on different videos: {', '.join(videos.values())}")
-    if len({str(card.ladder) for card in cards}) > 1:
+    if len({str(model.card.ladder) for model in models}) > 1:
         notes.append("the models were trained for different ladders; the first one's is used")
     return notes

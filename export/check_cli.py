@@ -1,6 +1,5 @@
 """`tsr-check`: do two model files compute the same?"""
 
-import importlib.util
 import json
 import os
 from fractions import Fraction
@@ -77,8 +76,7 @@ def main(
     differ by more than rounding.
     """
     check_installed("tsr-check", "check", NEEDED)
-    if importlib.util.find_spec("tensorrt") is None:  # Polygraphy reads it when it is imported
-        os.environ.setdefault("POLYGRAPHY_USE_TENSORRT_RTX", "1")
+    _choose_tensorrt(first, second)
     from tsr.core.outputs import check_output
     from tsr.export.check import check
 
@@ -110,6 +108,15 @@ def main(
     click.echo(verdict(found), err=True)
     if drawn:
         click.echo(f"wrote {drawn}", err=True)
+
+
+def _choose_tensorrt(*models: Path) -> None:
+    """Tell Polygraphy, which reads it when it is imported, whose engines it will be given."""
+    from tsr.core.plan_file import read_plan
+
+    engines = [read_plan(model)[1] for model in models if model.suffix == ".plan"]
+    if any(engine.library == "tensorrt_rtx" for engine in engines):
+        os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1"
 
 
 def table(found: "CheckReport") -> str:

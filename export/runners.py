@@ -1,7 +1,6 @@
 """Model files as Polygraphy runners: torch, ONNX Runtime and TensorRT behind one interface."""
 
 import ctypes
-import importlib.util
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from polygraphy import config
 from polygraphy.backend.base import BaseRunner
 from polygraphy.common import TensorMetadata
 
 from tsr.core.console import check_installed
-from tsr.core.errors import DeviceError, ModelError
+from tsr.core.errors import DeviceError, ModelError, SettingsError
 from tsr.core.model_card import ModelCard
+from tsr.core.plan_file import Size, read_plan
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.runtime.onnx_network import INPUT, OUTPUT, OnnxNetwork, first_line
-from tsr.runtime.recording import Network
-
-Shape = tuple[int, int, int]
-"""(frames, rows, columns)"""
+from tsr.runtime.recording import Network, interpolation
+from tsr.runtime.tensorrt_library import missing
 
 
 @dataclass(frozen=True)
@@ -31,19 +30,28 @@ class OpenModel:
     Args:
         path: the file.
         runner: takes `base` and makes `htr`; to be used as a context.
-        card: what the file says about itself; None for an engine.
-        sizes: smallest and largest network output that it makes; None for any.
+        card: what the file says about the model.
+        least, most: smallest and largest network output that it makes; None for any.
     """
 
     path: Path
     runner: BaseRunner
-    card: ModelCard | None
-    sizes: tuple[Shape, Shape] | None = None
+    card: ModelCard
+    least: Size = (1, 1, 1)
+    most: Size | None = None
 
     def network(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W), while the runner is active."""
-        made: Volume = self.runner.infer({INPUT: window[None]})[OUTPUT][0]
-        return np.array(made)  # the runner may use its buffer again
+        t, h, w = interpolation(window).shape[1:]
+        made: Volume = self.runner.infer({INPUT: padded(window, self.least)[None]})[OUTPUT][0]
+        return np.array(made[:, :t, :h, :w])  # the runner may use its buffer again
+
+
+def padded(window: Volume, least: Size) -> Volume:
+    """Repeat the last frame, row and column until the output has at least this size."""
+    halo = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
+    missing = [max(0, least[axis] + 2 * halo[axis] - window.shape[1 + axis]) for axis in range(3)]
+    return np.pad(window, [(0, 0), *((0, more) for more in missing)], mode="edge")
 
 
 def open_model(path: Path, name: str) -> OpenModel:
@@ -54,7 +62,8 @@ def open_model(path: Path, name: str) -> OpenModel:
 
     Raises:
         ModelError: the file is missing, damaged or of another kind.
-        DeviceError: an engine, but no TensorRT or no GPU.
+        DeviceError: an engine, but its library or a GPU is not there.
+        SettingsError: an engine of the other library than Polygraphy has chosen.
     """
     openers = {".safetensors": _open_torch, ".onnx": _open_onnx, ".plan": _open_engine}
     opener = openers.get(path.suffix)
@@ -106,35 +115,30 @@ def _open_onnx(path: Path, name: str) -> OpenModel:
 
 
 def _open_engine(path: Path, name: str) -> OpenModel:
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist")
-    if reason := missing_tensorrt():
+    data, card = read_plan(path)
+    if (card.library == "tensorrt_rtx") != config.USE_TENSORRT_RTX:
+        raise SettingsError(
+            f"{path} is an engine of {card.library}, and a run has room for one of NVIDIA's "
+            "libraries; compare it with the .onnx (in Python: set POLYGRAPHY_USE_TENSORRT_RTX)"
+        )
+    if reason := missing(card.library) or missing_driver():
         raise DeviceError(f"{path} cannot be run here: {reason}")
-    from polygraphy.backend.common import BytesFromPath
     from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 
     try:
-        engine = EngineFromBytes(BytesFromPath(str(path)))()
-        least, _, most = (tuple(shape) for shape in engine.get_tensor_profile_shape(INPUT, 0))
+        engine = EngineFromBytes(data)()
     except Exception as error:  # PolygraphyException, and whatever the bindings raise
-        raise ModelError(
-            f"{path} cannot be loaded by this TensorRT on this GPU ({first_line(error)}); "
-            "build it again here"
+        raise DeviceError(
+            f"{path} cannot be loaded here ({first_line(error)}); it was built by {card.library} "
+            f"{card.version}{f' for {card.gpu}' if card.gpu else ''}: build it again here"
         ) from error
-    return OpenModel(path, TrtRunner(engine, name=name), None, (_output(least), _output(most)))
+    return OpenModel(path, TrtRunner(engine, name=name), card.model, card.smallest, card.largest)
 
 
-def missing_tensorrt() -> str | None:
-    """Why no engine can be run, with the remedy; None if one can."""
-    if not any(importlib.util.find_spec(name) for name in ("tensorrt", "tensorrt_rtx")):
-        return "TensorRT is not installed; pip install tensorrt (for RTX cards: tensorrt_rtx)"
+def missing_driver() -> str | None:
+    """Why there is no GPU, with the remedy; None if there is NVIDIA's driver."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
         return "there is no NVIDIA driver; install it, or check where there is a GPU"
     return None
-
-
-def _output(window: tuple[int, ...]) -> Shape:
-    t, h, w = window[2:]
-    return t - 2 * NETWORK_HALO.t, h - 2 * NETWORK_HALO.h, w - 2 * NETWORK_HALO.w

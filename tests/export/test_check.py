@@ -10,14 +10,15 @@ import onnx
 import pytest
 from commands import invoke, refusal, succeed
 
-from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
+from tsr.core.plan_file import Size
 from tsr.core.volume import Volume
-from tsr.export.check import check, padded
+from tsr.export.check import check
 from tsr.export.check_picture import heat
 from tsr.export.compare import difference
-from tsr.export.runners import NetworkRunner, OpenModel, Shape, open_model
+from tsr.export.runners import NetworkRunner, OpenModel, open_model, padded
 from tsr.export.tiles import made_up_video, made_up_windows
+from tsr.export.to_engine import EngineOptions, to_engine
 from tsr.export.tolerance import TOLERANCES, Tolerance, tolerance_for
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.recording import interpolation
@@ -137,21 +138,23 @@ def test_bad_files_are_refused(tmp_path: Path, tiny_onnx: Path) -> None:
     assert "absent.mp4" in line
 
 
-def test_an_engine_needs_tensorrt(
+def test_an_engine_needs_its_library_and_a_gpu(
     tmp_path: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it is missing, the line says what to install."""
-    monkeypatch.setattr("tsr.export.runners.importlib.util.find_spec", lambda name: None)
-    from tsr.export.runners import missing_tensorrt
-
-    assert "pip install tensorrt" in str(missing_tensorrt())
-    monkeypatch.undo()
-    monkeypatch.setattr(
-        "tsr.export.runners.missing_tensorrt", lambda: "there is no NVIDIA driver; install it"
-    )
-    (tmp_path / "m.plan").write_bytes(b"plan")
-    line = refusal("tsr-check", tiny_onnx, tmp_path / "m.plan")
-    assert line.endswith("m.plan cannot be run here: there is no NVIDIA driver; install it")
+    """A real engine, of TensorRT for RTX: what is missing is said in one line."""
+    plan = tmp_path / "m.plan"
+    options = EngineOptions(target="tensorrt-rtx", capabilities=("8.9",), tile=(4, 24, 32))
+    to_engine(tiny_onnx, plan, options)
+    monkeypatch.setattr("polygraphy.config.USE_TENSORRT_RTX", False)
+    assert "engine of tensorrt_rtx" in refusal("tsr-check", tiny_onnx, plan)
+    monkeypatch.setattr("polygraphy.config.USE_TENSORRT_RTX", True)
+    monkeypatch.setattr("tsr.export.runners.missing_driver", lambda: "no driver; install it")
+    line = refusal("tsr-check", tiny_onnx, plan)
+    assert line.endswith("m.plan cannot be run here: no driver; install it")
+    monkeypatch.setattr("tsr.export.runners.missing", lambda library: f"{library} is absent")
+    assert "tensorrt_rtx is absent" in refusal("tsr-check", tiny_onnx, plan)
+    plan.write_bytes(plan.read_bytes()[:-1])
+    assert "cut off" in refusal("tsr-check", tiny_onnx, plan)
 
 
 def test_different_videos_are_pointed_out(tmp_path: Path, tiny_onnx: Path) -> None:
@@ -231,7 +234,7 @@ def test_the_made_up_video_moves_and_is_always_the_same() -> None:
     ids=["one size", "small sizes"],
 )
 def test_windows_have_the_sizes_that_an_engine_takes(
-    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, least: Shape, most: Shape
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, least: Size, most: Size
 ) -> None:
     """A network that refuses other sizes, in the place of an engine."""
     whole = OnnxNetwork(tiny_onnx)
@@ -244,14 +247,13 @@ def test_windows_have_the_sizes_that_an_engine_takes(
         return made
 
     def opened(path: Path, name: str) -> OpenModel:
+        model = open_model(tiny_onnx, name)
         if path.suffix != ".plan":
-            return open_model(path, name)
-        return OpenModel(path, NetworkRunner(fixed, name), None, (least, most))
+            return model
+        return OpenModel(path, NetworkRunner(fixed, name), model.card, least, most)
 
     monkeypatch.setattr("tsr.export.check.open_model", opened)
-    found = check(Path("engine.plan"), tiny_onnx, windows=2)
+    found = check(tiny_onnx, Path("engine.plan"), windows=2)
     assert found.agrees
     assert len(shapes) == sum(rung.windows for rung in found.rungs) >= 4
-    assert "its tolerance is that of the other file" in found.notes[0]
-    with pytest.raises(SettingsError, match="are engines"):
-        check(Path("a.plan"), Path("b.plan"))
+    assert check(Path("engine.plan"), tiny_onnx, windows=1).agrees  # it runs the loop, too
