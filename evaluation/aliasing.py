@@ -29,9 +29,9 @@ RAMP = 0.06
 
 SPEED_TOLERANCE = 0.1
 """Periods per input frame by which a right speed may differ from the truth's."""
-RIGHT_WAY_SHARE = 0.75
+RIGHT_WAY_SHARE = 0.9
 """Share of the steps between output frames that must go the right way: a hesitation once per input
-frame is still a motion, standing still and jumping is not."""
+frame, one step of eight, is seen as jerks."""
 SMALLEST_STEP = 0.1
 """Share of the true step that a step must have to count: a frame repeated goes nowhere."""
 VISIBLE_CONTRAST = 0.1
