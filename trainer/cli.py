@@ -27,8 +27,9 @@ from tsr.core.errors import TsrError
 @click.option("--channels", type=int, help="Width of the network (the paper's: 128).")
 @click.option(
     "--examples",
-    type=click.Choice(["within", "across", "both"]),
-    help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
+    type=click.Choice(["auto", "within", "across", "both", "none"]),
+    help="Internal examples: rescaled versions of the video (within), swapped axes (across); none: "
+    "plain interpolation. [default: auto, the video decides]",
 )
 @click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")

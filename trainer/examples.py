@@ -16,7 +16,7 @@ from tsr.core.errors import SettingsError
 from tsr.core.rect import rect_downsample
 from tsr.core.resize import resize_hw
 from tsr.core.volume import Volume
-from tsr.trainer.config import Examples
+from tsr.trainer.config import FixedExamples
 
 # The numbers of the release (method-notes.md, 'Training').
 SPATIAL_SCALES = (1, 0.9, 0.81, 0.73, 0.65, 0.59, 0.53, 0.47, 0.43, 0.38, 0.34, 0.31, 0.28, 0.25)
@@ -24,7 +24,7 @@ RECT_WITHIN = (1, 2, 3, 4, 5)
 RECT_ACROSS = (1, 2)
 SHIFT_ACROSS = 0.3
 
-KIND_SHARES: dict[Examples, dict[str, float]] = {
+KIND_SHARES: dict[FixedExamples, dict[str, float]] = {
     "both": {"within": 0.4, "across": 0.4, "shift": 0.2},
     "within": {"within": 0.8, "shift": 0.2},
     "across": {"across": 0.8, "shift across": 0.2},
@@ -67,7 +67,7 @@ class Source:
 
 
 def internal_sources(
-    video: Volume, crop: tuple[int, int, int], examples: Examples = "both"
+    video: Volume, crop: tuple[int, int, int], examples: FixedExamples = "both"
 ) -> list[Source]:
     """All sources of crops that a coarse video (C, T, H, W) offers.
 

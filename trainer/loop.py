@@ -81,7 +81,12 @@ def train_on_volume(
         report: called at each validation and every few seconds.
         checkpoint: called after each validation, to save the state.
         stop: asked after each step.
+
+    Raises:
+        SettingsError: the settings name no kind of examples, or the training diverged.
     """
+    if config.examples == "auto" or config.examples == "none":
+        raise SettingsError(f"examples is {config.examples}; expected a kind to learn from")
     device = next(state.network.parameters()).device
     sources = internal_sources(video, config.crop, config.examples)
     sampler = CropSampler(sources, config.crop, device)

@@ -1,8 +1,9 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
 import platform
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.volume import Volume
+from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
+from tsr.trainer.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class TrainResult:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
         interrupted: stopped before its budget was used; `--resume` goes on.
+        examples: what it learned from; `none` for plain interpolation.
     """
 
     model: Path
@@ -37,6 +42,7 @@ class TrainResult:
     cubic: float
     seconds: float
     interrupted: bool
+    examples: str
 
 
 def train(
@@ -82,16 +88,24 @@ def train(
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        validation = train_on_volume(
-            video,
-            config,
-            state,
-            report=report,
-            checkpoint=lambda: state.save(state_file, identity),
-            stop=stop,
-        )
+        config = settle_examples(video, config, state, stop, note)
+        if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
+            validation = Validation(video, place)
+            state.save(state_file, identity)
+        else:
+            validation = train_on_volume(
+                video,
+                config,
+                state,
+                report=report,
+                checkpoint=lambda: state.save(state_file, identity),
+                stop=stop,
+            )
         interrupted = stop()
-    if interrupted:
+    if config.examples == "none":
+        state.network.silence()
+        interrupted = False
+    if not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
         state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
@@ -100,7 +114,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings=config.to_dict(),
+        settings={**config.to_dict(), "choice": state.choice},
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -112,8 +126,38 @@ def train(
     if not interrupted:
         state_file.unlink(missing_ok=True)
     return TrainResult(
-        model, state.step, state.best_psnr, validation.cubic_psnr, state.seconds, interrupted
+        model=model,
+        steps=state.step,
+        psnr=state.best_psnr,
+        cubic=validation.cubic_psnr,
+        seconds=state.seconds,
+        interrupted=interrupted,
+        examples=config.examples,
     )
+
+
+def settle_examples(
+    video: Volume,
+    config: TrainConfig,
+    state: TrainState,
+    stop: Callable[[], bool],
+    note: Callable[[str], None],
+) -> TrainConfig:
+    """The settings with `auto` replaced by what suits the video, which `state` remembers.
+
+    They stay `auto` when `stop` came first; the run that goes on begins with the choice.
+    """
+    if config.examples == "auto" and state.choice is None:
+        started = time.monotonic()
+        choice = choose_examples(video, config, state.generator.device, stop)
+        state.seconds += time.monotonic() - started
+        if choice is None:
+            return config
+        state.choice = choice.to_dict()
+        note(f"examples: {choice.examples}: {choice.reason}")
+    if config.examples == "auto" and state.choice is not None:
+        return replace(config, examples=state.choice["examples"])
+    return config
 
 
 def resume_file(model: Path) -> Path:

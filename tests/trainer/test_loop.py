@@ -29,7 +29,7 @@ from tsr.trainer.torch_ops import backproject_t2, cubic_t2, rect2
 from tsr.trainer.train import resume_file, train
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(channels=4, steps=6, batch=2, validate_every=2, seed=3)
+CONFIG = TrainConfig(channels=4, steps=6, batch=2, validate_every=2, examples="both", seed=3)
 IDENTITY = {"channels": 4, "video": "abc"}
 
 
