@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    exposure: float | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -56,6 +57,7 @@ def train(
     Args:
         clip: the low-frame-rate video.
         ladder: the ladder to train for; chosen by the frame size if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -70,6 +72,8 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     with ClipReader(clip) as reader:
         video, part = coarse_video(reader, ladder)
     if part:
@@ -86,6 +90,7 @@ def train(
             video,
             config,
             state,
+            exposures=ladder.pass_exposures,
             report=report,
             checkpoint=lambda: state.save(state_file, identity),
             stop=stop,
