@@ -6,7 +6,7 @@ that best is taken; when nobody beats cubic interpolation (noise, tiny vibration
 the whole training, and plain interpolation with back-projection is the better result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.crops import CropSampler
@@ -58,12 +59,15 @@ def choose_examples(
     video: Volume,
     config: TrainConfig,
     device: torch.device,
+    *,
+    exposures: Sequence[float] = (FULL,),
     stop: Callable[[], bool] = lambda: False,
 ) -> Choice | None:
     """Rehearse the kinds of examples on a coarse video (3, T, h, w) and choose.
 
     Args:
         config: the training that will follow; its length bounds that of the rehearsals.
+        exposures: as for `tsr.trainer.loop.train_on_volume`.
         stop: asked after each step.
 
     Returns:
@@ -74,16 +78,17 @@ def choose_examples(
         return Choice("both", f"{config.steps} steps are too few to compare kinds in", {})
     frames = video.shape[1] // 2 * 2
     video = np.ascontiguousarray(video[:, :frames])
-    low = rect2(torch.from_numpy(video)[None])[0].numpy()
-    validation = Validation(video, device)
+    low = rect2(torch.from_numpy(video)[None], exposures[0])[0].numpy()
+    validation = Validation(video, device, exposures)
     gains: dict[str, float] = {}
     for kind in kinds:
         try:
-            sources = internal_sources(low, config.crop, kind)
+            sources = internal_sources(low, config.crop, kind, exposure_after(2, exposures[0]))
         except SettingsError:
             continue  # half the frames hold no crop of this kind
         short = replace(config, examples=kind, steps=_steps(config, kinds), max_minutes=None)
-        gain = _rehearse(short, CropSampler(sources, config.crop, device), validation, stop)
+        sampler = CropSampler(sources, config.crop, device)
+        gain = _rehearse(short, sampler, validation, exposures, stop)
         if gain is None:
             return None
         gains[kind] = round(gain, 3)
@@ -104,12 +109,16 @@ def _steps(config: TrainConfig, kinds: list[FixedExamples]) -> int:
 
 
 def _rehearse(
-    config: TrainConfig, sampler: CropSampler, validation: Validation, stop: Callable[[], bool]
+    config: TrainConfig,
+    sampler: CropSampler,
+    validation: Validation,
+    exposures: Sequence[float],
+    stop: Callable[[], bool],
 ) -> float | None:
     """Gain in dB over cubic interpolation after a short training."""
     state = TrainState.fresh(config, sampler.device)
     policy = learning_rate_policy(replace(config, policy="budget"))
-    take_step = step_function(state, sampler, config)
+    take_step = step_function(state, sampler, config, exposures)
     for step in range(config.steps):
         take_step(policy.rate(step / config.steps, []))
         if stop():

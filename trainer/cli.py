@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.console import ExposureType, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
 
 
@@ -47,6 +47,14 @@ from tsr.core.errors import TsrError
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
+@click.option(
+    "--exposure",
+    type=ExposureType(),
+    metavar="full|delta|FRACTION",
+    default="full",
+    show_default=True,
+    help="Part of a frame interval that the shutter was open for; delta: an instant.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing model.")
@@ -57,6 +65,7 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
+    exposure: float,
     device: str,
     resume: bool,
     overwrite: bool,
@@ -75,6 +84,7 @@ def main(
         model,
         config,
         ladder=_ladder(clip, factor, start_scale),
+        exposure=exposure,
         device=device,
         resume=resume,
         overwrite=overwrite,

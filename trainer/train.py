@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +51,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    exposure: float | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -62,6 +63,7 @@ def train(
     Args:
         clip: the low-frame-rate video.
         ladder: the ladder to train for; chosen by the frame size if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -76,6 +78,8 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     with ClipReader(clip) as reader:
         video, part = coarse_video(reader, ladder)
     if part:
@@ -88,15 +92,16 @@ def train(
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        config = settle_examples(video, config, state, stop, note)
+        config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
-            validation = Validation(video, place)
+            validation = Validation(video, place, ladder.pass_exposures)
             state.save(state_file, identity)
         else:
             validation = train_on_volume(
                 video,
                 config,
                 state,
+                exposures=ladder.pass_exposures,
                 report=report,
                 checkpoint=lambda: state.save(state_file, identity),
                 stop=stop,
@@ -140,6 +145,7 @@ def settle_examples(
     video: Volume,
     config: TrainConfig,
     state: TrainState,
+    exposures: Sequence[float],
     stop: Callable[[], bool],
     note: Callable[[str], None],
 ) -> TrainConfig:
@@ -149,7 +155,9 @@ def settle_examples(
     """
     if config.examples == "auto" and state.choice is None:
         started = time.monotonic()
-        choice = choose_examples(video, config, state.generator.device, stop)
+        choice = choose_examples(
+            video, config, state.generator.device, exposures=exposures, stop=stop
+        )
         state.seconds += time.monotonic() - started
         if choice is None:
             return config
