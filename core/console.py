@@ -55,9 +55,8 @@ def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
     def wrap(function: Callable[..., Any]) -> click.Command:
         wrapped = click.version_option(package_name="zero-shot-tsr", prog_name="tsr")(function)
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-        chosen = {"cls": Command, **attributes}
-        made = click.command(context_settings=settings, **chosen)(wrapped)
-        return made
+        kind: type[click.Command] = attributes.pop("cls", Command)
+        return click.command(cls=kind, context_settings=settings, **attributes)(wrapped)
 
     return wrap
 

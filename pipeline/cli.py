@@ -22,7 +22,7 @@ TIME = r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)"
 """Hours and minutes if given, and seconds: 1:02:03.5, 02:03, 3."""
 
 
-class TimeRange(click.ParamType):
+class TimeRange(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
     """`FROM-TO`; either may be left out."""
 
     name = "from-to"

@@ -79,7 +79,8 @@ class Job:
 
     def times(self, sections: Sequence[Section]) -> FrameTimes:
         """When each output frame is shown."""
-        starts, now = [], self.clip.times.starts[0]
+        starts: list[Fraction] = []
+        now = self.clip.times.starts[0]
         for section in sections:
             part = retimed(
                 self.clip.times.part(*section.frames),
