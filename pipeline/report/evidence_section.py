@@ -130,7 +130,8 @@ def summary(verdicts: Sequence[Verdicts]) -> str:
 def decision(finding: Finding) -> str:
     """What the result did with one place, in words."""
     if not finding.resolved:
-        return "left as it seems, although coarser structures move further"
+        left = "left as it seems" if finding.apparent is not None else "kept within the limit"
+        return f"{left}, although coarser structures move further"
     said = {True: "; coarser structures agree", False: "; coarser structures do not", None: ""}
     how = {
         True: "direction turned round",

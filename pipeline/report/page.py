@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 
+from tsr.pipeline.record import RunRecord
 from tsr.pipeline.report.footage import HDR_TRANSFERS, Footage
 from tsr.pipeline.report.markup import (
     KEEP,
@@ -82,9 +83,15 @@ def _header(footage: Footage, facts: Iterable[tuple[str, str]]) -> str:
         f'<header class="top"><p class="over">Temporal super-resolution ×{record.factor}</p>'
         f"<h1>{text(record.output.name)}</h1>"
         f'<p class="lead">made from {text(record.input.name)}, {width}×{height}, '
-        f"by networks trained on that video alone</p>"
+        f"{_means(record)}</p>"
         f'<ul class="facts">{items}</ul></header>'
     )
+
+
+def _means(record: RunRecord) -> str:
+    if any(shot.source != "interpolated" for shot in record.shots):
+        return "by networks trained on that video alone"
+    return "by interpolation"
 
 
 def _shots(footage: Footage) -> str:
