@@ -1,8 +1,9 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.volume import Volume
+from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
+from tsr.trainer.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class TrainResult:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
         interrupted: stopped before its budget was used; `--resume` goes on.
+        examples: what it learned from; `none` for plain interpolation.
     """
 
     model: Path
@@ -37,6 +42,7 @@ class TrainResult:
     cubic: float
     seconds: float
     interrupted: bool
+    examples: str
 
 
 def train(
@@ -45,6 +51,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    exposure: float | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -56,6 +63,7 @@ def train(
     Args:
         clip: the low-frame-rate video.
         ladder: the ladder to train for; chosen by the frame size if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -70,6 +78,8 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     with ClipReader(clip) as reader:
         video, part = coarse_video(reader, ladder)
     if part:
@@ -82,16 +92,25 @@ def train(
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        validation = train_on_volume(
-            video,
-            config,
-            state,
-            report=report,
-            checkpoint=lambda: state.save(state_file, identity),
-            stop=stop,
-        )
+        config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
+        if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
+            validation = Validation(video, place, ladder.pass_exposures)
+            state.save(state_file, identity)
+        else:
+            validation = train_on_volume(
+                video,
+                config,
+                state,
+                exposures=ladder.pass_exposures,
+                report=report,
+                checkpoint=lambda: state.save(state_file, identity),
+                stop=stop,
+            )
         interrupted = stop()
-    if interrupted:
+    if config.examples == "none":
+        state.network.silence()
+        interrupted = False
+    if not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
         state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
@@ -100,7 +119,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings=config.to_dict(),
+        settings={**config.to_dict(), "choice": state.choice},
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -112,8 +131,41 @@ def train(
     if not interrupted:
         state_file.unlink(missing_ok=True)
     return TrainResult(
-        model, state.step, state.best_psnr, validation.cubic_psnr, state.seconds, interrupted
+        model=model,
+        steps=state.step,
+        psnr=state.best_psnr,
+        cubic=validation.cubic_psnr,
+        seconds=state.seconds,
+        interrupted=interrupted,
+        examples=config.examples,
     )
+
+
+def settle_examples(
+    video: Volume,
+    config: TrainConfig,
+    state: TrainState,
+    exposures: Sequence[float],
+    stop: Callable[[], bool],
+    note: Callable[[str], None],
+) -> TrainConfig:
+    """The settings with `auto` replaced by what suits the video, which `state` remembers.
+
+    They stay `auto` when `stop` came first; the run that goes on begins with the choice.
+    """
+    if config.examples == "auto" and state.choice is None:
+        started = time.monotonic()
+        choice = choose_examples(
+            video, config, state.generator.device, exposures=exposures, stop=stop
+        )
+        state.seconds += time.monotonic() - started
+        if choice is None:
+            return config
+        state.choice = choice.to_dict()
+        note(f"examples: {choice.examples}: {choice.reason}")
+    if config.examples == "auto" and state.choice is not None:
+        return replace(config, examples=state.choice["examples"])
+    return config
 
 
 def resume_file(model: Path) -> Path:
