@@ -39,9 +39,10 @@ def make_run(
     slow: Volume | None = None,
     shots: tuple[ShotRecord, ...] | None = None,
     input_name: str = "slow.mkv",
+    exposure: float = 1.0,
 ) -> RunRecord:
     """Write both videos of a run; the input is the average of the output if not given."""
-    slow = rect_downsample(output, FACTOR) if slow is None else slow
+    slow = rect_downsample(output, FACTOR, exposure) if slow is None else slow
     one = ShotRecord(start=0, stop=slow.shape[1], source="trained", reason="long enough")
     return RunRecord(
         input=write_lossless(folder / input_name, slow),
@@ -55,4 +56,5 @@ def make_run(
         seconds={"train": 61.0, "render": 5.5},
         versions={"tsr": "0.1.0"},
         notes=("the sound was copied",),
+        exposure=exposure,
     )

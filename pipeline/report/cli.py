@@ -58,16 +58,17 @@ def _check_types(record: "RunRecord") -> None:
     """Raise `ValueError` for what JSON may hold and a record may not."""
     shots = record.shots
     whole = [record.factor, *(n for shot in shots for n in (shot.start, shot.stop))]
-    seconds = [record.seconds, *(shot.seconds for shot in shots)]
-    values = [value for one in seconds for value in one.values()]
-    values += [
-        value for shot in shots for value in (shot.psnr, shot.psnr_cubic) if value is not None
-    ]
-    record.settings.items(), record.versions.items()
+    tables = [record.settings, record.versions, record.seconds, *(shot.seconds for shot in shots)]
     if not all(type(number) is int for number in whole) or record.factor < 1:
         raise ValueError("its factor or its shots are not whole numbers")
-    if not all(isinstance(value, int | float) for value in values):
+    if not all(isinstance(table, dict) for table in tables):
+        raise ValueError("its settings, versions or times are no tables")
+    numbers = [record.exposure, *(value for table in tables[2:] for value in table.values())]
+    scores = [score for shot in shots for score in (shot.psnr, shot.psnr_cubic)]
+    if not all(isinstance(n, int | float) for n in (*numbers, *filter(None, scores))):
         raise ValueError("its times or scores are not numbers")
+    if not 0 <= record.exposure <= 1:
+        raise ValueError("its exposure is no fraction of the frame interval")
 
 
 if __name__ == "__main__":

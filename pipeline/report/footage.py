@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tsr.core.clip_io import ClipInfo, ClipReader, probe
 from tsr.core.clip_io.opening import open_clip
 from tsr.core.errors import ClipError, SettingsError
+from tsr.core.rect import exposure_weights
 from tsr.pipeline.record import RunRecord, ShotRecord
 
 Frame = NDArray[np.float32]
@@ -38,14 +39,14 @@ class Exposure:
     outputs: Iterator[Frame]
     """As many as the factor, one at a time."""
 
-    def linear(self, factor: int) -> list[Frame]:
+    def linear(self, record: RunRecord) -> list[Frame]:
         """What linear interpolation shows at the instants of `outputs`."""
-        from tsr.evaluation.baselines import linear
+        from tsr.evaluation.baselines import upsampled
 
         window = [frame for frame in (self.before, self.frame, self.after) if frame is not None]
-        first = 0 if self.before is None else factor
-        mixed = linear(np.stack(window, axis=1), factor)
-        return list(mixed[:, first : first + factor].transpose(1, 0, 2, 3))
+        first = 0 if self.before is None else record.factor
+        mixed = upsampled(window, record.factor, "linear", record.exposure)
+        return list(islice(mixed, first, first + record.factor))
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Footage:
     def num_frames(self) -> int:
         """Input frames that were retimed."""
         return self.stop - self.first
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """How much each output frame counts in its input frame: (factor,), with sum 1."""
+        return exposure_weights(self.record.factor, self.record.exposure)
 
     @property
     def quarter_turns(self) -> int:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.console import Progress
+from tsr.pipeline.record import RunRecord
 from tsr.pipeline.report.footage import Exposure, Footage, Frame
-from tsr.pipeline.report.nyquist import Scan, Verdicts
+from tsr.pipeline.report.nyquist import Scan, Verdicts, middle_of
 from tsr.pipeline.report.phases import large_enough
 from tsr.pipeline.report.survey import Peak
 
@@ -135,7 +136,7 @@ def gather(
     takers: tuple[Moment | Slices, ...] = (*moments, slices)
     judged = large_enough(*footage.size)
     wanted = _judgeable(footage, peaks) if judged else set()
-    scan = Scan(wanted, footage.record.factor, footage.size)
+    scan = Scan(wanted, middle_of(footage.weights), footage.size)
     last = max(*(taker.stop for taker in takers), *(number + 2 for number in wanted), 0)
     for exposure in footage.exposures():
         if exposure.number >= last:
@@ -143,11 +144,13 @@ def gather(
         if progress:
             done = exposure.number - footage.first + 1
             progress.show(f"pictures, {done}/{last - footage.first} input frames")
-        _feed(exposure, footage.record.factor, scan, takers)
+        _feed(exposure, footage.record, scan, takers)
     return Gathered(moments, slices, tuple(scan.verdicts) if judged else None)
 
 
-def _feed(exposure: Exposure, factor: int, scan: Scan, takers: Sequence[Moment | Slices]) -> None:
+def _feed(
+    exposure: Exposure, record: RunRecord, scan: Scan, takers: Sequence[Moment | Slices]
+) -> None:
     """Give one input frame and its outputs to whoever wants them."""
     takers = [taker for taker in takers if taker.start <= exposure.number < taker.stop]
     scan.take_input(exposure.number, exposure.frame)
@@ -157,7 +160,7 @@ def _feed(exposure: Exposure, factor: int, scan: Scan, takers: Sequence[Moment |
         if takers:
             kept.append(output)
     if takers:
-        linear = exposure.linear(factor)
+        linear = exposure.linear(record)
         for taker in takers:
             taker.take(exposure, linear, kept)
 

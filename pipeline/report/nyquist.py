@@ -149,13 +149,13 @@ class Scan:
 
     Args:
         wanted: input frames to judge, each with the one that follows.
-        factor: output frames per input frame.
+        middle: the output frame, from 0, at the middle of each exposure.
         size: (height, width) of a frame.
     """
 
-    def __init__(self, wanted: set[int], factor: int, size: tuple[int, int]) -> None:
+    def __init__(self, wanted: set[int], middle: int, size: tuple[int, int]) -> None:
         self.wanted = wanted
-        self.factor = factor
+        self.middle = middle
         self.reduction = reduction_for(*size)
         self.verdicts: list[Verdicts] = []
         self._inputs: dict[int, Responses] = {}
@@ -168,7 +168,7 @@ class Scan:
 
     def take_output(self, number: int, index: int, frame: Frame) -> None:
         """Output frame `index`, from 0, of input frame `number`."""
-        middle = self.factor // 2
+        middle = self.middle
         owners = {number} if index >= middle else set()
         owners |= {number - 1} if index <= middle else set()
         owners &= self.wanted
@@ -184,6 +184,11 @@ class Scan:
         inputs = [self._inputs.pop(number), self._inputs[number + 1]]
         outputs = self._outputs.pop(number)
         self.verdicts.append(measure(number, inputs, outputs, self.reduction))
+
+
+def middle_of(weights: NDArray[np.float32]) -> int:
+    """The output frame that an input frame shows, if it shows one: its exposure's middle."""
+    return int(np.ceil(weights @ np.arange(len(weights)) - 1e-3))
 
 
 def _places(shown: Step, steps: Sequence[Step], outputs: Sequence[Responses]) -> _Places:

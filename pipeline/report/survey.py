@@ -114,7 +114,7 @@ class _Audit:
     """Sums of the certificate."""
 
     def __init__(self, footage: Footage) -> None:
-        self._factor = footage.record.factor
+        self._weights = footage.weights
         self._map = np.zeros(footage.size, np.float32)
         self._count = self._clipped = 0
         self._sum = self._squares = 0.0
@@ -124,10 +124,11 @@ class _Audit:
     def take(self, number: int, frame: Frame, outputs: Iterable[Frame]) -> None:
         total = np.zeros(frame.shape, np.float32)
         clipped = np.zeros(frame.shape[1:], np.bool_)
-        for output in outputs:
-            total += output
-            clipped |= ((output < STEP / 2) | (output > 1 - STEP / 2)).any(axis=0)
-        error = np.abs(total / np.float32(self._factor) - frame)
+        for weight, output in zip(self._weights, outputs, strict=True):
+            if weight > 0:
+                total += weight * output
+                clipped |= ((output < STEP / 2) | (output > 1 - STEP / 2)).any(axis=0)
+        error = np.abs(total - frame)
         self._clipped_worst = max(self._clipped_worst, float((error * clipped).max()))
         error *= ~clipped
         worst = error.max(axis=0)

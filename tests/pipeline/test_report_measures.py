@@ -51,6 +51,16 @@ def test_a_true_result_is_certified_to_half_a_step(tmp_path: Path) -> None:
     assert found.clipped == 0
 
 
+@pytest.mark.parametrize("exposure", [0.0, 0.3])
+def test_a_short_exposure_is_averaged_as_long_as_it_lasted(tmp_path: Path, exposure: float) -> None:
+    """What the shutter did not see does not count; over the whole interval it would be far off."""
+    record = make_run(tmp_path, eight_bits(stripes(0.6)), exposure=exposure)
+    assert _certificate(record).worst <= 0.51
+    assert _certificate(replace(record, exposure=1.0)).worst > 10
+    found = [one for verdict in _verdicts(record) for one in verdict.findings]
+    assert all(abs(one.recovered) == pytest.approx(0.6, abs=0.03) for one in found)
+
+
 def test_one_wrong_pixel_is_found_where_it_is(tmp_path: Path) -> None:
     """40 steps too bright in one output of eight: 5 steps in the average of frame 3."""
     truth = eight_bits(stripes(0.6))
