@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
+from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
@@ -28,6 +29,7 @@ class TrainResult:
     Args:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
+        exposure: followed, as a fraction of the frame interval.
         interrupted: stopped before its budget was used; `--resume` goes on.
     """
 
@@ -36,6 +38,7 @@ class TrainResult:
     psnr: float
     cubic: float
     seconds: float
+    exposure: float
     interrupted: bool
 
 
@@ -45,7 +48,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
-    exposure: float | None = None,
+    exposure: float | Literal["auto"] | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -57,7 +60,8 @@ def train(
     Args:
         clip: the low-frame-rate video.
         ladder: the ladder to train for; chosen by the frame size if None.
-        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
+            estimated if `auto`.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -72,12 +76,18 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
-    if exposure is not None:
-        ladder = replace(ladder, exposure=exposure)
+    meter = ExposureMeter(info.num_frames)
     with ClipReader(clip) as reader:
-        video, part = coarse_video(reader, ladder)
+        frames = meter.watch(reader) if exposure == "auto" else reader
+        video, part = coarse_video(frames, ladder)
     if part:
         note(part)
+    if exposure == "auto":
+        estimate = meter.estimate()
+        note(estimate.line())
+        exposure = estimate.exposure
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     stamp = stamp_video(clip, info)
 
     state = TrainState.fresh(config, place)
@@ -117,7 +127,13 @@ def train(
     if not interrupted:
         state_file.unlink(missing_ok=True)
     return TrainResult(
-        model, state.step, state.best_psnr, validation.cubic_psnr, state.seconds, interrupted
+        model,
+        state.step,
+        state.best_psnr,
+        validation.cubic_psnr,
+        state.seconds,
+        ladder.exposure,
+        interrupted,
     )
 
 
