@@ -220,7 +220,7 @@ def _explained(logs: Values, hold: Fraction) -> Values:
     step = new @ sums / pictures - ~new @ sums / repeats
     total = float(np.sum((levelled - levelled.mean()) ** 2))
     between = pictures * repeats / len(logs) * np.maximum(step, 0) ** 2
-    return between / max(total, 1e-9)
+    return np.asarray(between / max(total, 1e-9))
 
 
 @functools.cache
@@ -234,7 +234,7 @@ def _moving_mean(values: Values, width: int) -> Values:
     """The mean of the `width` values around each, of the nearest such window at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     means = (sums[width:] - sums[:-width]) / width
-    return means[np.clip(np.arange(len(values)) - width // 2, 0, len(means) - 1)]
+    return np.asarray(means[np.clip(np.arange(len(values)) - width // 2, 0, len(means) - 1)])
 
 
 def _resting_level(logs: Values, noise: float) -> float:
