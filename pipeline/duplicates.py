@@ -9,7 +9,7 @@ come at a constant rate, with motion from each to the next.
 import functools
 import itertools
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -69,7 +69,8 @@ class Duplicates:
         repeats: frames that show what the one before shows.
         kind: `cadence`: pictures held at a constant rate; `irregular`: held without a pattern;
             `rest`: repeats because nothing moves; `none`.
-        pictures: the frame that each picture is taken from; all frames unless held.
+        pictures: the frame that each picture is taken from; all frames unless held. With
+            `core.clip_io.picked`, what is to be interpolated, as `to_learn` is to be trained on.
         starts: when each picture begins, in frames; the first may have begun before frame 0.
         end: when the last picture ends.
         verdict: in words for the user.
@@ -97,15 +98,6 @@ class Duplicates:
 def find_duplicates(frames: Iterable[Frame]) -> Duplicates:
     """Judge the frames of one shot; two are held at a time."""
     return judge(measure(frames))
-
-
-def distinct_frames(frames: Iterable[Frame], wanted: Collection[int]) -> Iterator[Frame]:
-    """Those of the frames whose number is `wanted`: `Duplicates.to_learn` for the trainer,
-    `Duplicates.pictures` for what is to be interpolated."""
-    chosen, last = set(wanted), max(wanted, default=-1)
-    for number, frame in enumerate(itertools.islice(frames, last + 1)):
-        if number in chosen:
-            yield frame
 
 
 def measure(frames: Iterable[Frame]) -> Changes:

@@ -46,6 +46,13 @@ from tsr.core.errors import TsrError
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
+@click.option(
+    "--start-from",
+    "first",
+    type=InPath,
+    metavar="MODEL",
+    help="Start from the weights of this model: a third of the preset's steps then.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing model.")
@@ -56,6 +63,7 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
+    first: Path | None,
     device: str,
     resume: bool,
     overwrite: bool,
@@ -65,15 +73,19 @@ def main(
     """Train a temporal super-resolution network on CLIP alone."""
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
+    from tsr.trainer.warm_start import shortened
 
     model = output or clip.with_suffix(".safetensors")
     config = preset_here(preset, choose_device(device), **settings)
+    if first is not None and settings["steps"] is None:
+        config = shortened(config)
     show = Progress("train", every_seconds=0)
     result = train(
         clip,
         model,
         config,
         ladder=_ladder(clip, factor, start_scale),
+        start_from=first,
         device=device,
         resume=resume,
         overwrite=overwrite,

@@ -1,7 +1,8 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
+import hashlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import torch
 
-from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info, picked
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.trainer import warm_start
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
@@ -47,6 +49,8 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    wanted: Collection[int] | None = None,
+    start_from: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -58,6 +62,8 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
+        wanted: numbers of the clip's frames to learn from; all if None.
+        start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -67,20 +73,24 @@ def train(
     """
     state_file = resume_file(model)
     path = clip.path if isinstance(clip, ClipInfo) else clip
-    check_output(model, inputs=(path,), overwrite=overwrite or resume)
-    place = choose_device(device)
+    inputs = (path,) if start_from is None else (path, start_from)
+    check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    state = TrainState.fresh(config, choose_device(device))
+    if start_from is not None:
+        warm_start.start_from(state, start_from)
     info = clip_info(clip)
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
     with ClipReader(path, info) as reader:
-        video, part = coarse_video(reader, ladder)
+        frames = reader if wanted is None else picked(reader, wanted)
+        video, part = coarse_video(frames, ladder)
     if part:
         note(part)
     stamp = stamp_video(info)
 
-    state = TrainState.fresh(config, place)
-    identity = run_identity(config, ladder, stamp, info)
+    settings = {**config.to_dict(), **origin(wanted, start_from)}
+    identity = run_identity(settings, ladder, stamp, info)
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
@@ -103,7 +113,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings=config.to_dict(),
+        settings=settings,
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -155,15 +165,23 @@ def stamp_video(info: ClipInfo) -> VideoStamp:
     )
 
 
+def origin(wanted: Collection[int] | None, start_from: Path | None) -> dict[str, str | None]:
+    """Which frames a training sees and which weights it starts from, as hashes; None as usual."""
+    numbers = ",".join(map(str, sorted(wanted or ())))
+    return {
+        "wanted": None if wanted is None else hashlib.sha256(numbers.encode()).hexdigest(),
+        "start_from": None if start_from is None else file_sha256(start_from),
+    }
+
+
 def run_identity(
-    config: TrainConfig, ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
+    settings: dict[str, Any], ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
 ) -> dict[str, Any]:
     """What must agree between an interrupted run and the one that goes on with it.
 
     The length is left out: a resumed run may be given more steps or minutes.
     """
-    settings = config.to_dict()
-    del settings["steps"], settings["max_minutes"]
+    settings = {k: v for k, v in settings.items() if k not in ("steps", "max_minutes")}
     part = list(info.frames) if info.frames else None
     return {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
 

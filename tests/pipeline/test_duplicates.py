@@ -16,7 +16,6 @@ from tsr.evaluation.scenes import Grating, Profile, SpokedDisc
 from tsr.pipeline.duplicates import (
     CADENCES,
     Duplicates,
-    distinct_frames,
     find_duplicates,
     judge,
     measure,
@@ -154,13 +153,6 @@ def test_holds_without_a_pattern_keep_their_own_times() -> None:
     assert dup.kind == "irregular"
     assert dup.starts == tuple(np.cumsum([0, *holds[:-1]]))
     assert dup.end == sum(holds)
-
-
-def test_only_wanted_frames_are_handed_on() -> None:
-    """In order, and nothing is read behind the last one."""
-    frames = iter(np.arange(10.0)[:, None, None, None] * np.ones((3, 2, 2)))
-    assert [int(f[0, 0, 0]) for f in distinct_frames(frames, (0, 3, 4))] == [0, 3, 4]
-    assert int(next(frames)[0, 0, 0]) == 5
 
 
 # Time
