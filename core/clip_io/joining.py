@@ -152,9 +152,9 @@ class JoinedSink(VideoSink):
         with av.open(str(self._order.pieces[0])) as piece:
             # Opaque: nothing will be encoded, and for AV1 the decoder is no encoder at all.
             stream = container.add_stream_from_template(piece.streams.video[0], opaque=True)
-        stream.time_base = self._time_base
-        if self._info.display_matrix is not None:
-            stream.set_display_matrix(self._info.display_matrix)
+            if self._encoding.encoder == "prores":  # Matroska tells its flavour by this alone
+                stream.codec_context.codec_tag = piece.streams.video[0].codec_context.codec_tag
+        self._describe(stream)
         return stream
 
     def append(self, piece: Path) -> None:

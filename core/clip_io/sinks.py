@@ -203,7 +203,7 @@ class VideoSink:
 
     def _configure(self, stream: VideoStream) -> None:
         info, encoder = self._info, stream.codec_context
-        stream.time_base = encoder.time_base = self._time_base
+        encoder.time_base = self._time_base
         encoder.width, encoder.height = info.width, info.height
         name = self._encoding.pixel_format
         encoder.pix_fmt = PACKED.get(self._encoding.encoder, {}).get(name, name)
@@ -214,10 +214,16 @@ class VideoSink:
         encoder.color_primaries = info.colour.primaries
         encoder.color_trc = info.colour.transfer
         encoder.sample_aspect_ratio = info.sample_aspect_ratio
+        self._describe(stream)
+
+    def _describe(self, stream: VideoStream) -> None:
+        """What the container says of a stream, whoever encodes it."""
+        stream.time_base = self._time_base
+        stream.codec_context.framerate = self._clock.fps
         if self._encoding.encoder == "hevc" and self._suffix in (".mp4", ".mov"):
-            encoder.codec_tag = "hvc1"  # the only one that Apple's players accept
-        if info.display_matrix is not None:
-            stream.set_display_matrix(info.display_matrix)
+            stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players accept
+        if self._info.display_matrix is not None:
+            stream.set_display_matrix(self._info.display_matrix)
 
     def write(self, frame: Frame) -> None:
         """Encode the next frame, and mux the audio up to its time."""
