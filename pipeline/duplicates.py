@@ -17,13 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[np.float32]
-"""(3, H, W) float32 in [0, 1]."""
-Values = NDArray[np.float64]
-
-BLOCK = 16
-"""Side in pixels of the squares whose change is measured: the largest counts, so that a small thing
-that moves is not lost in a still frame."""
+from tsr.pipeline.changes import Changes, Frame, Values, measure
 
 ROUNDING = 0.5
 """Mean square change in 8-bit steps² that rounding alone can make: 1/12 in each of two frames, and
@@ -39,26 +33,6 @@ LONGEST_HOLD = 6
 """Frames that a picture is held at most; longer, the scene rests."""
 
 Kind = Literal["none", "rest", "cadence", "irregular"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """How much each frame differs from the one before.
-
-    Args:
-        largest: (N,) mean square change of the block that changes most, in 8-bit steps²; infinite
-            for the first frame.
-        noise: (N,) the frame's own noise variance in 8-bit steps², estimated from its details.
-    """
-
-    largest: Values
-    noise: Values
-
-    def part(self, start: int, stop: int) -> "Changes":
-        """Those of the frames [start, stop) by themselves."""
-        largest = self.largest[start:stop].copy()
-        largest[:1] = np.inf
-        return Changes(largest=largest, noise=self.noise[start:stop])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +72,6 @@ class Duplicates:
 def find_duplicates(frames: Iterable[Frame]) -> Duplicates:
     """Judge the frames of one shot; two are held at a time."""
     return judge(measure(frames))
-
-
-def measure(frames: Iterable[Frame]) -> Changes:
-    """Changes and noise of consecutive frames, on the mean of the colour channels."""
-    largest, noise = [], []
-    before: NDArray[np.float32] | None = None
-    for frame in frames:
-        grey = 255 * frame.mean(axis=0)
-        largest.append(math.inf if before is None else _largest_change(grey, before))
-        noise.append(_noise(grey))
-        before = grey
-    return Changes(largest=np.array(largest), noise=np.array(noise))
 
 
 def judge(changes: Changes) -> Duplicates:
@@ -257,21 +219,3 @@ def _runs(numbers: list[int]) -> Iterator[list[int]]:
     """Consecutive numbers together."""
     for _, group in itertools.groupby(enumerate(numbers), lambda item: item[1] - item[0]):
         yield [number for _, number in group]
-
-
-def _largest_change(grey: NDArray[np.float32], before: NDArray[np.float32]) -> float:
-    squares = (grey - before) ** 2
-    rows, columns = (np.arange(0, size, BLOCK) for size in squares.shape)
-    sums = np.add.reduceat(np.add.reduceat(squares, rows, axis=0), columns, axis=1)
-    heights, widths = (
-        np.diff(np.append(at, size)) for at, size in zip((rows, columns), grey.shape, strict=True)
-    )
-    return float((sums / np.outer(heights, widths)).max())
-
-
-def _noise(grey: NDArray[np.float32]) -> float:
-    """Noise variance by Immerkær (1996): the difference of two Laplacians, which vanishes on edges
-    and gradients; its median instead of its mean, so that texture counts less."""
-    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
-    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]  # 6 times the noise's deviation
-    return float((np.median(np.abs(both)) / (6 * 0.6745)) ** 2)

@@ -6,7 +6,7 @@ neighbourhood moves is taken from the input. That a resting background close to 
 is kept as well does no harm: it is as still.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +62,15 @@ class PixelStatistics:
 
 
 def find_overlay(frames: Iterable[Frame]) -> Mask | None:
-    """The pixels of a shot that stay the same while what is around them moves; None if there are
-    none, or too few frames to tell.
+    """The pixels of a shot that stay the same while what is around them moves (`overlay_of`)."""
+    seen = PixelStatistics()
+    for frame in frames:
+        seen.add(frame)
+    return overlay_of(seen)
+
+
+def overlay_of(seen: PixelStatistics) -> Mask | None:
+    """The overlay of the frames seen; None if there is none, or too few frames to tell.
 
     Pixels that hang together and vary a quarter as much as their neighbourhood, as where an encoder
     disturbs a logo, are an overlay if most of them vary an eighth as much or not at all, and most
@@ -71,9 +78,6 @@ def find_overlay(frames: Iterable[Frame]) -> Mask | None:
     Edges that mix with the picture behind, and logos that let it through, move with it and are left
     to the network; so is an overlay under noise as strong as an eighth of the motion around it.
     """
-    seen = PixelStatistics()
-    for frame in frames:
-        seen.add(frame)
     if seen.count < MIN_FRAMES:
         return None
     variance = seen.variance()

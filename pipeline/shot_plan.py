@@ -61,21 +61,37 @@ class ShotPlan:
 
 
 def look_at(frames: Iterable[Frame]) -> Look:
-    """Look at the frames of one shot; two thumbnails are held at a time."""
-    colours = np.zeros(COLOUR_LEVELS**3)
-    change = gradient = 0.0
-    before: NDArray[np.float32] | None = None
+    """Look at the frames of one shot."""
+    looker = Looker()
     for frame in frames:
+        looker.add(frame)
+    return looker.look()
+
+
+class Looker:
+    """Looks frame by frame; two thumbnails are held at a time."""
+
+    def __init__(self) -> None:
+        self._colours = np.zeros(COLOUR_LEVELS**3)
+        self._change = self._gradient = 0.0
+        self._before: NDArray[np.float32] | None = None
+
+    def add(self, frame: Frame) -> None:
+        """Take in the next frame of the shot."""
         thumb = thumbnail(frame)
         levels = thumb.reshape(-1, 3).astype(np.intp) * COLOUR_LEVELS // 256
         index = levels @ np.array([COLOUR_LEVELS**2, COLOUR_LEVELS, 1])
-        colours += np.bincount(index, minlength=len(colours))
+        self._colours += np.bincount(index, minlength=len(self._colours))
         grey = thumb.mean(axis=2, dtype=np.float32)
-        if before is not None:
-            change += float(np.abs(grey - before).mean())
-            gradient += float(np.hypot(*np.gradient(grey)).mean())
-        before = grey
-    return Look(colours / max(colours.sum(), 1), change / max(gradient, 1e-6))
+        if self._before is not None:
+            self._change += float(np.abs(grey - self._before).mean())
+            self._gradient += float(np.hypot(*np.gradient(grey)).mean())
+        self._before = grey
+
+    def look(self) -> Look:
+        """Of the frames so far."""
+        shares = self._colours / max(self._colours.sum(), 1)
+        return Look(shares, self._change / max(self._gradient, 1e-6))
 
 
 def similarity(a: Look, b: Look) -> float:
@@ -105,8 +121,8 @@ def plan_models(
     plans: list[ShotPlan] = []
     for n, shot in enumerate(shots):
         lender = lenders.get(n)
-        if to_learn[n] < 2 and len(shot) > 1:
-            reason = "nothing moves in it"
+        if to_learn[n] < 2:
+            reason = "nothing moves in it" if len(shot) > 1 else "a single frame"
             plans.append(_plan(shot, "interpolated", reason))
         elif lender is not None:
             alike = f"similarity {similarity(looks[n], looks[lender]):.2f}"

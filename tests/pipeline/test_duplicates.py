@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import read_volume
 from tsr.evaluation.scenes import Grating, Profile, SpokedDisc
+from tsr.pipeline.changes import measure
 from tsr.pipeline.duplicates import (
     CADENCES,
     Duplicates,
     find_duplicates,
     judge,
-    measure,
 )
 from tsr.pipeline.held_time import ladder_factor, on_clip_time
 
