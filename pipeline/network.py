@@ -130,7 +130,6 @@ def export(
         from tsr.export.to_onnx import to_onnx
 
         precision, note = "fp32", f"FP32, since a narrower precision is not possible: {error}"
-        told.note(note)
         to_onnx(training.model, file, overwrite=True)
     exported = Exported(file, precision, round(told.seconds, 2), note)
     keep(report, json.dumps({**asdict(exported), "file": file.name}).encode())

@@ -76,9 +76,10 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
         job.clip,
         times=render.times,
         encoding=render.encoding,
-        audio_from=None if job.options.slow_motion else job.clip.path,
+        audio_from=job.clip.path,
     )
-    record = _record(job, made, [*job.clip.notes, *notes], {**stages, "render": rendered})
+    decided = [shot.note for shot in made.values() if shot.note]
+    record = _record(job, made, [*job.clip.notes, *decided, *notes], {**stages, "render": rendered})
     keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
     shutil.rmtree(folder, ignore_errors=True)
     return record
@@ -86,13 +87,14 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
 
 @dataclass(frozen=True)
 class ShotNetwork:
-    """What makes a shot, what it depends on, and what was decided for it."""
+    """What makes a shot, what it depends on, and what was decided for it; `note` for the user."""
 
     maker: Maker
     facts: dict[str, Any]
     record: ShotRecord
     precision: str
     backend: str
+    note: str = ""
 
 
 def networks(
@@ -144,7 +146,7 @@ def _trained(
         "backend": backend.name,
     }
     maker = Maker(ladder, partial(_opened, exported.file, device))
-    return ShotNetwork(maker, facts, record, exported.precision, backend.name)
+    return ShotNetwork(maker, facts, record, exported.precision, backend.name, exported.note)
 
 
 def _opened(file: Path, device: str) -> Any:

@@ -99,7 +99,8 @@ class Render:
         if section.factor == 1:
             return 1
         clip = self.job.clip
-        return segment_size(self.makers[section.shot].ladder, clip.height, clip.width)
+        usual = segment_size(self.makers[section.shot].ladder, clip.height, clip.width)
+        return max(1, min(usual, PIECE_FRAMES // section.factor))
 
     def run(self, told: Told) -> dict[str, float]:
         """Make the pieces that are not there yet; returns seconds by stage, which overlap.
