@@ -6,7 +6,7 @@ neighbourhood moves is taken from the input. That a resting background close to 
 is kept as well does no harm: it is as still.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
