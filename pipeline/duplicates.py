@@ -30,7 +30,8 @@ CADENCES = sorted(
 pulldown is 5/2, 24 pictures in 30 frames are 5/4), and 24 pictures in 25 frames."""
 
 LONGEST_HOLD = 6
-"""Frames that a picture is held at most; longer, the scene rests."""
+"""Frames that a picture is held at most (fours at 24 frames/s, or 12 pictures a second at 60);
+longer, the scene rests."""
 
 Kind = Literal["none", "rest", "cadence", "irregular"]
 
@@ -72,6 +73,11 @@ class Duplicates:
 def find_duplicates(frames: Iterable[Frame]) -> Duplicates:
     """Judge the frames of one shot; two are held at a time."""
     return judge(measure(frames))
+
+
+def frames_as_they_are(total: int) -> Duplicates:
+    """Every frame its own picture, whatever it shows."""
+    return _in_place(total, (), range(total), "none", "every frame counts as a picture")
 
 
 def judge(changes: Changes) -> Duplicates:

@@ -7,18 +7,17 @@ itself; where a border lies inside, both by their shares. So averaging the outpu
 span gives back the picture, which is the re-blur invariant of a held clip.
 """
 
+import bisect
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tsr.core.ladder import FACTORS
+from tsr.core.tiling import Span
+from tsr.pipeline.changes import Frame
 from tsr.pipeline.duplicates import Duplicates
-
-Frame = NDArray[np.float32]
-"""(3, H, W) float32 in [0, 1]."""
 
 
 def ladder_factor(duplicates: Duplicates, factor: int) -> int:
@@ -32,18 +31,29 @@ def ladder_factor(duplicates: Duplicates, factor: int) -> int:
     return next((on_offer for on_offer in FACTORS if on_offer >= wanted), FACTORS[-1])
 
 
+def pictures_within(duplicates: Duplicates, frames: Span) -> Span:
+    """The pictures [first, last) whose spans reach into the frames."""
+    first = bisect.bisect_right(duplicates.starts, frames[0]) - 1
+    return max(first, 0), bisect.bisect_left(duplicates.starts, frames[1])
+
+
 def on_clip_time(
-    made: Iterable[Frame], duplicates: Duplicates, num_frames: int, made_factor: int, factor: int
+    made: Iterable[Frame],
+    duplicates: Duplicates,
+    frames: Span,
+    made_factor: int,
+    factor: int,
 ) -> Iterator[Frame]:
-    """Frames of the pictures' rate → `factor` · `num_frames` frames of the clip's own.
+    """Frames of the pictures' rate → `factor` output frames for each of the input frames.
 
     Args:
-        made: `made_factor` frames (3, H, W) of each picture, in order; two are held at a time.
-        num_frames: of the shot. factor: output frames per input frame.
+        made: `made_factor` frames (3, H, W) of each picture within the frames (`pictures_within`),
+            in order; two are held at a time.
+        frames: input frames [first, last).
     """
-    spans = zip(made, _part_ends(duplicates, made_factor), strict=False)
+    spans = zip(made, _part_ends(duplicates, frames, made_factor), strict=False)
     frame, end = next(spans)
-    for number in range(num_frames * factor):
+    for number in range(frames[0] * factor, frames[1] * factor):
         at, stop = Fraction(number, factor), Fraction(number + 1, factor)
         mean = np.zeros_like(frame)
         while at < stop:
@@ -55,8 +65,10 @@ def on_clip_time(
         yield mean
 
 
-def _part_ends(duplicates: Duplicates, made_factor: int) -> Iterator[Fraction]:
+def _part_ends(duplicates: Duplicates, frames: Span, made_factor: int) -> Iterator[Fraction]:
     """When each frame of the ladder ends, in frames of the clip."""
-    for start, stop in pairwise((*duplicates.starts, duplicates.end)):
+    first, last = pictures_within(duplicates, frames)
+    ends = (*duplicates.starts, duplicates.end)
+    for start, stop in pairwise(ends[first : last + 1]):
         for part in range(1, made_factor + 1):
             yield start + (stop - start) * part / made_factor

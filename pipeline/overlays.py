@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Frame = NDArray[np.float32]
-"""(3, H, W) float32 in [0, 1]."""
+from tsr.pipeline.changes import Frame
+
 Mask = NDArray[np.bool_]
 """(H, W)."""
 Plane = NDArray[np.float32]

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.pipeline.changes import Frame
+from tsr.pipeline.job import MIN_FRAMES
 from tsr.pipeline.record import ShotSource
-from tsr.pipeline.shots import Frame, Shot, thumbnail
+from tsr.pipeline.shots import Shot, thumbnail
 
 COLOUR_LEVELS = 8
 """Levels per channel of a colour histogram: 512 colours (Swain and Ballard 1991 take 2048)."""
-
-MIN_FRAMES = 8
-"""Fewest frames that a network can learn from (`tsr.trainer.coarse.MIN_FRAMES`)."""
 
 SHORT = 24
 """Frames below which a shot borrows the network of a similar longer one, if there is one: a second

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader
+from tsr.pipeline.changes import Frame
+from tsr.pipeline.duplicates import LONGEST_HOLD
 
-Frame = NDArray[np.float32]
-"""(3, H, W) float32 in [0, 1]."""
 Thumb = NDArray[np.uint8]
 """(h, w, 3) 8-bit blue, green, red: what the detector reads."""
 
@@ -38,10 +38,6 @@ RATIO = 2.5
 """How many times as large as those around it a change is at a cut. Real fast clips reach 1.7, also
 at an eighth of their frame rate, and cuts between them 3.9 at least. Two equal changes, as where an
 end is mirrored or a shot has two frames, give at most 4."""
-
-LONGEST_HOLD = 6
-"""Frames that one picture of an animation is shown at most (fours at 24 frames/s, or 12 pictures a
-second at 60): longer is a resting scene."""
 
 STILL = 4
 """Largest change of a thumbnail's pixel, in steps of 8 bits, in a frame that repeats the last.

@@ -20,7 +20,7 @@ from tsr.pipeline.duplicates import (
     find_duplicates,
     judge,
 )
-from tsr.pipeline.held_time import ladder_factor, on_clip_time
+from tsr.pipeline.held_time import ladder_factor, on_clip_time, pictures_within
 
 Volume = NDArray[np.float32]
 Wear = Literal["none", "noise", "h264"]
@@ -180,7 +180,7 @@ def test_output_frames_show_their_own_time(hold: Fraction, factor: int) -> None:
         for part in range(made_factor)
     ]
     made = (GRATING.frame(middle, 2, 48) for middle in middles)
-    out = np.stack(list(on_clip_time(made, dup, num_frames, made_factor, factor)), axis=1)
+    out = np.stack(list(on_clip_time(made, dup, (0, num_frames), made_factor, factor)), axis=1)
     assert out.shape[1] == factor * num_frames
     truth = (np.arange(factor * num_frames) + 0.5) / factor
     at_truth = np.stack([GRATING.frame(time, 2, 48) for time in truth], axis=1)
@@ -197,7 +197,7 @@ def test_a_pictures_span_averages_to_the_picture(hold: Fraction) -> None:
     made_factor = ladder_factor(dup, factor)
     rng = np.random.default_rng(0)
     made = rng.random((len(dup.pictures) * made_factor, 3, 2, 2), np.float32)
-    out = np.stack(list(on_clip_time(made, dup, num_frames, made_factor, factor)))
+    out = np.stack(list(on_clip_time(made, dup, (0, num_frames), made_factor, factor)))
     for k, (start, stop) in enumerate(zip(dup.starts, (*dup.starts[1:], dup.end), strict=True)):
         first, last = start * factor, stop * factor
         if first.denominator == last.denominator == 1 and last <= len(out):
@@ -205,12 +205,27 @@ def test_a_pictures_span_averages_to_the_picture(hold: Fraction) -> None:
             np.testing.assert_allclose(out[int(first) : int(last)].mean(axis=0), picture, atol=1e-6)
 
 
+@pytest.mark.parametrize("hold", HOLDS, ids=str)
+def test_any_part_of_the_time_is_that_of_the_whole(hold: Fraction) -> None:
+    """From the pictures within it alone, as a render needs that is made in pieces."""
+    num_frames, factor = 24, 4
+    dup = held_clip(hold, num_frames, phase=1)
+    made_factor = ladder_factor(dup, factor)
+    made = np.random.default_rng(0).random((len(dup.pictures) * made_factor, 3, 2, 2), np.float32)
+    whole = list(on_clip_time(made, dup, (0, num_frames), made_factor, factor))
+    for first in range(0, num_frames, 5):
+        part = (first, min(first + 5, num_frames))
+        at, stop = (made_factor * n for n in pictures_within(dup, part))
+        found = list(on_clip_time(made[at:stop], dup, part, made_factor, factor))
+        np.testing.assert_array_equal(found, whole[factor * first : factor * part[1]])
+
+
 def test_on_twos_the_ladder_makes_just_the_frames_that_are_shown() -> None:
     """×4 of a clip on twos is ×8 of its pictures, one by one."""
     dup = held_clip(Fraction(2), 24)
     assert ladder_factor(dup, 4) == 8
     made = np.random.default_rng(0).random((96, 3, 2, 2), np.float32)
-    np.testing.assert_array_equal(list(on_clip_time(made, dup, 24, 8, 4)), made)
+    np.testing.assert_array_equal(list(on_clip_time(made, dup, (0, 24), 8, 4)), made)
 
 
 def test_a_clip_that_is_not_held_keeps_its_factor() -> None:
@@ -218,4 +233,4 @@ def test_a_clip_that_is_not_held_keeps_its_factor() -> None:
     dup = found(scene([0.0, 1.0, 2.0]))
     assert ladder_factor(dup, 4) == 4
     made = np.random.default_rng(0).random((12, 3, 2, 2), np.float32)
-    np.testing.assert_array_equal(list(on_clip_time(made, dup, 3, 4, 4)), made)
+    np.testing.assert_array_equal(list(on_clip_time(made, dup, (0, 3), 4, 4)), made)
