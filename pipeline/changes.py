@@ -16,6 +16,10 @@ BLOCK = 16
 that moves is not lost in a still frame."""
 
 
+NOISE_SIDE = 256
+"""Side in pixels of the middle of a frame that noise is estimated from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """How much each frame differs from the one before.
@@ -45,38 +49,40 @@ def measure(frames: Iterable[Frame]) -> Changes:
 
 
 class Meter:
-    """Measures frame by frame, on the mean of the colour channels."""
+    """Measures frame by frame; one frame is held."""
 
     def __init__(self) -> None:
         self._largest: list[float] = []
         self._noise: list[float] = []
-        self._before: NDArray[np.float32] | None = None
+        self._before: Frame | None = None
 
     def add(self, frame: Frame) -> None:
         """Take in the next frame."""
-        grey = 255 * frame.mean(axis=0)
-        before, self._before = self._before, grey
-        self._largest.append(math.inf if before is None else _largest_change(grey, before))
-        self._noise.append(_noise(grey))
+        before, self._before = self._before, frame
+        self._largest.append(math.inf if before is None else _largest_change(frame, before))
+        self._noise.append(_noise(frame))
 
     def changes(self) -> Changes:
         """Of the frames so far."""
         return Changes(largest=np.array(self._largest), noise=np.array(self._noise))
 
 
-def _largest_change(grey: NDArray[np.float32], before: NDArray[np.float32]) -> float:
-    squares = (grey - before) ** 2
+def _largest_change(frame: Frame, before: Frame) -> float:
+    squares = ((frame - before) ** 2).mean(axis=0)  # (H, W)
     rows, columns = (np.arange(0, size, BLOCK) for size in squares.shape)
     sums = np.add.reduceat(np.add.reduceat(squares, rows, axis=0), columns, axis=1)
     heights, widths = (
-        np.diff(np.append(at, size)) for at, size in zip((rows, columns), grey.shape, strict=True)
+        np.diff(np.append(at, size))
+        for at, size in zip((rows, columns), squares.shape, strict=True)
     )
-    return float((sums / np.outer(heights, widths)).max())
+    return float(255**2 * (sums / np.outer(heights, widths)).max())
 
 
-def _noise(grey: NDArray[np.float32]) -> float:
+def _noise(frame: Frame) -> float:
     """Noise variance by Immerkær (1996): the difference of two Laplacians, which vanishes on edges
     and gradients; its median instead of its mean, so that texture counts less."""
-    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
-    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]  # 6 times the noise's deviation
+    top, left = (max(0, size // 2 - NOISE_SIDE // 2) for size in frame.shape[1:])
+    middle = 255 * frame[:, top : top + NOISE_SIDE, left : left + NOISE_SIDE]
+    rows = middle[:, :-2] - 2 * middle[:, 1:-1] + middle[:, 2:]
+    both = rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]  # 6 times the noise's deviation
     return float((np.median(np.abs(both)) / (6 * 0.6745)) ** 2)

@@ -59,8 +59,8 @@ def find_shots(clip: Path, info: ClipInfo) -> list[Shot]:
     """The shots of a video, in order; together they are all of its frames.
 
     Hard cuts are found; fades and dissolves are not cut, since there is a true picture between
-    their frames. A flash of at most `WINDOW` frames is no cut. Not found is a cut between scenes
-    of like brightness and colour, or one around a shot of two frames that themselves move fast.
+    their frames. A flash of at most `WINDOW` frames is no cut. Not found are cuts between scenes
+    that differ in hue alone, or around a shot of two frames that themselves move fast.
 
     Raises:
         ClipError: the video cannot be read.
