@@ -17,6 +17,7 @@ MODULES = {
     "tsr-degrade": "tsr.evaluation.degrade_cli",
     "tsr-eval": "tsr.evaluation.eval_cli",
     "tsr-check": "tsr.export.check_cli",
+    "tsr-report": "tsr.pipeline.report.cli",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.console import ExposureType, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
 
 
@@ -27,8 +27,9 @@ from tsr.core.errors import TsrError
 @click.option("--channels", type=int, help="Width of the network (the paper's: 128).")
 @click.option(
     "--examples",
-    type=click.Choice(["within", "across", "both"]),
-    help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
+    type=click.Choice(["auto", "within", "across", "both", "none"]),
+    help="Internal examples: rescaled versions of the video (within), swapped axes (across); none: "
+    "plain interpolation. [default: auto, the video decides]",
 )
 @click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
@@ -47,6 +48,14 @@ from tsr.core.errors import TsrError
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
 @click.option(
+    "--exposure",
+    type=ExposureType(),
+    metavar="full|delta|FRACTION",
+    default="full",
+    show_default=True,
+    help="Part of a frame interval that the shutter was open for; delta: an instant.",
+)
+@click.option(
     "--start-from",
     "first",
     type=InPath,
@@ -63,6 +72,7 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
+    exposure: float,
     first: Path | None,
     device: str,
     resume: bool,
@@ -85,6 +95,7 @@ def main(
         model,
         config,
         ladder=_ladder(clip, factor, start_scale),
+        exposure=exposure,
         start_from=first,
         device=device,
         resume=resume,

@@ -34,6 +34,7 @@ class TrainState:
         step: steps done.
         seconds: time spent in steps, over all sittings.
         history: (step, training loss, validation PSNR) of each validation.
+        choice: of examples, where the video was to decide (`tsr.trainer.choose`).
     """
 
     network: TsrNetwork
@@ -43,6 +44,7 @@ class TrainState:
     step: int = 0
     seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
+    choice: dict[str, Any] | None = None
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -80,6 +82,7 @@ class TrainState:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "choice": self.choice,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -109,6 +112,7 @@ class TrainState:
         try:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
+            self.choice = note["choice"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(

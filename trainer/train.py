@@ -2,8 +2,9 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.volume import Volume
 from tsr.trainer import warm_start
+from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
+from tsr.trainer.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class TrainResult:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
         interrupted: stopped before its budget was used; `--resume` goes on.
+        examples: what it learned from; `none` for plain interpolation.
         history: (step, mean training loss since the last, validation PSNR) of each validation.
     """
 
@@ -40,6 +45,7 @@ class TrainResult:
     cubic: float
     seconds: float
     interrupted: bool
+    examples: str
     history: tuple[tuple[int, float, float], ...] = ()
 
 
@@ -49,6 +55,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    exposure: float | None = None,
     wanted: Collection[int] | None = None,
     start_from: Path | None = None,
     device: str = "auto",
@@ -62,6 +69,7 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
         wanted: numbers of the clip's frames to learn from; all if None.
         start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
@@ -82,6 +90,8 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     with ClipReader(path, info) as reader:
         frames = reader if wanted is None else picked(reader, wanted)
         video, part = coarse_video(frames, ladder)
@@ -95,16 +105,25 @@ def train(
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        validation = train_on_volume(
-            video,
-            config,
-            state,
-            report=report,
-            checkpoint=lambda: state.save(state_file, identity),
-            stop=stop,
-        )
+        config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
+        if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
+            validation = Validation(video, state.generator.device, ladder.pass_exposures)
+            state.save(state_file, identity)
+        else:
+            validation = train_on_volume(
+                video,
+                config,
+                state,
+                exposures=ladder.pass_exposures,
+                report=report,
+                checkpoint=lambda: state.save(state_file, identity),
+                stop=stop,
+            )
         interrupted = stop()
-    if interrupted:
+    if config.examples == "none":
+        state.network.silence()
+        interrupted = False
+    if not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
         state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
@@ -113,7 +132,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings=settings,
+        settings={**settings, **config.to_dict(), "choice": state.choice},
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -125,14 +144,42 @@ def train(
     if not interrupted:
         state_file.unlink(missing_ok=True)
     return TrainResult(
-        model,
-        state.step,
-        state.best_psnr,
-        validation.cubic_psnr,
-        state.seconds,
-        interrupted,
-        tuple(state.history),
+        model=model,
+        steps=state.step,
+        psnr=state.best_psnr,
+        cubic=validation.cubic_psnr,
+        seconds=state.seconds,
+        interrupted=interrupted,
+        examples=config.examples,
+        history=tuple(state.history),
     )
+
+
+def settle_examples(
+    video: Volume,
+    config: TrainConfig,
+    state: TrainState,
+    exposures: Sequence[float],
+    stop: Callable[[], bool],
+    note: Callable[[str], None],
+) -> TrainConfig:
+    """The settings with `auto` replaced by what suits the video, which `state` remembers.
+
+    They stay `auto` when `stop` came first; the run that goes on begins with the choice.
+    """
+    if config.examples == "auto" and state.choice is None:
+        started = time.monotonic()
+        choice = choose_examples(
+            video, config, state.generator.device, exposures=exposures, stop=stop
+        )
+        state.seconds += time.monotonic() - started
+        if choice is None:
+            return config
+        state.choice = choice.to_dict()
+        note(f"examples: {choice.examples}: {choice.reason}")
+    if config.examples == "auto" and state.choice is not None:
+        return replace(config, examples=state.choice["examples"])
+    return config
 
 
 def resume_file(model: Path) -> Path:
