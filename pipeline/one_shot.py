@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from tsr.core.console import check_installed, duration
 from tsr.core.model_card import file_sha256
 from tsr.core.tiling import Span
 from tsr.pipeline import machine, network
+from tsr.pipeline.borrowing import lender, looks
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.interpolation import interpolation
 from tsr.pipeline.job import MIN_FRAMES, Frames, Job
@@ -106,14 +107,15 @@ def networks(
         TsrError: a network could not be trained or exported.
     """
     target = machine.best_target(job.options.device)
-    made: dict[Span, ShotNetwork] = {}
-    for shot in shots:
-        span = (shot.start, shot.stop)
-        if shot.stop - shot.start < MIN_FRAMES:
-            made[span] = _interpolated(job, span)
-        else:
-            made[span] = _trained(job, span, target, kept, told)
-    return made
+    spans = [(shot.start, shot.stop) for shot in shots]
+    long = [span for span in spans if span[1] - span[0] >= MIN_FRAMES]
+    made = {span: _trained(job, span, target, kept, told) for span in long}
+    if short := [span for span in spans if span not in made]:
+        look_of = looks(job.clip, spans)
+        for span in short:
+            other = lender(span, long, look_of)
+            made[span] = _borrowed(span, made[other]) if other else _interpolated(job, span)
+    return {span: made[span] for span in spans}
 
 
 def _trained(
@@ -155,6 +157,19 @@ def _opened(file: Path, device: str) -> Any:
     return open_backend(file, device)[0]
 
 
+def _borrowed(span: Span, lender: ShotNetwork) -> ShotNetwork:
+    theirs = lender.record
+    record = ShotRecord(
+        start=span[0],
+        stop=span[1],
+        source="borrowed",
+        reason=f"{span[1] - span[0]} frames are too few to learn from ({MIN_FRAMES} at least); "
+        f"the network is that of frames {theirs.start} to {theirs.stop - 1}, which look alike",
+        model=theirs.model,
+    )
+    return replace(lender, record=record, note="")
+
+
 def _interpolated(job: Job, span: Span) -> ShotNetwork:
     num_frames = span[1] - span[0]
     ladder, backend = interpolation(job.options.factor)
@@ -162,7 +177,8 @@ def _interpolated(job: Job, span: Span) -> ShotNetwork:
         start=span[0],
         stop=span[1],
         source="interpolated",
-        reason=f"{num_frames} frames are too few to learn from ({MIN_FRAMES} at least)",
+        reason=f"{num_frames} frames are too few to learn from ({MIN_FRAMES} at least), and no "
+        "longer shot looks alike",
     )
     facts = {"backend": backend.name, "ladder": str(ladder)}
     maker = Maker(ladder, lambda: interpolation(job.options.factor)[1])

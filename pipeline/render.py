@@ -46,6 +46,11 @@ class Maker:
     ladder: ScaleLadder
     open: Callable[[], Backend[Any]]
 
+    def frames(self, shot: ClipInfo) -> Generator[NDArray[np.float32], None, None]:
+        """The output frames of a shot, in order."""
+        backend, segment = self.open(), segment_size(self.ladder, shot.height, shot.width)
+        yield from super_resolve(_read(shot), shot, self.ladder, backend, segment)
+
 
 @dataclass(frozen=True)
 class Piece:
