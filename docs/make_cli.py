@@ -18,9 +18,9 @@ OUTPUT = ROOT / "docs" / "cli.md"
 
 HEAD = """# Commands
 
-Made by `make docs` from the commands' own help; do not edit. All end with status 0 (done), 1 (failed,
-one line says why and what to do) or 2 (wrong usage). Results go to files, progress to standard error,
-`--json` to standard output. All have `--version` and `-h`, `--help`.
+Made by `make docs` from the commands' own help; do not edit. All end with status 0 (done), 1
+(failed, one line says why and what to do) or 2 (wrong usage). Results go to files, progress to
+standard error, `--json` to standard output. All have `--version` and `-h`, `--help`.
 """
 
 
@@ -51,7 +51,7 @@ def _section(name: str, made: click.Command) -> Iterator[str]:
     yield "| --- | --- |"
     for parameter in made.params:
         record = parameter.get_help_record(context)
-        if record is not None and not COMMON & set(parameter.opts):
+        if record and isinstance(parameter, click.Option) and not COMMON & set(parameter.opts):
             words, meaning = (" ".join(text.split()).replace("|", r"\|") for text in record)
             yield f"| `{words}` | {meaning} |"
     yield ""

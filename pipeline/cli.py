@@ -62,8 +62,8 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     type=click.Choice(QUALITIES),
     default="fast",
     show_default=True,
-    help="How long to learn. On two cores with bf16 fast takes about 6 minutes, balanced 3 times and "
-    "best 10 times as long.",
+    help="How long to learn. On two cores with bf16 fast takes about 6 minutes, balanced 3 times "
+    "and best 10 times as long.",
 )
 @click.option(
     "--factor",

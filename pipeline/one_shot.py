@@ -12,6 +12,7 @@ from tsr.core.clip_io import ClipInfo, join_pieces
 from tsr.core.console import check_installed, duration
 from tsr.core.model_card import file_sha256
 from tsr.core.tiling import Span
+from tsr.core.versions import versions
 from tsr.pipeline import machine, network
 from tsr.pipeline.borrowing import lender, looks
 from tsr.pipeline.cache import VideoCache
@@ -20,7 +21,6 @@ from tsr.pipeline.job import MIN_FRAMES, Frames, Job
 from tsr.pipeline.record import RunRecord, ShotRecord
 from tsr.pipeline.render import Maker, Render
 from tsr.pipeline.told import Told
-from tsr.pipeline.versions import versions
 
 NEEDED = {
     "torch": "torch",

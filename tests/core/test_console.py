@@ -120,3 +120,15 @@ def test_a_failure_starts_on_a_line_of_its_own(on_a_terminal: Callable[[], None]
 def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
     """Seconds, then minutes and seconds, then hours and minutes."""
     assert duration(seconds) == text
+
+
+def test_the_version_names_what_computes() -> None:
+    """A report of a problem needs both."""
+    from click.testing import CliRunner
+
+    from tsr.runtime.cli import main
+
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("tsr 0.")
+    assert "onnxruntime " in result.stdout
