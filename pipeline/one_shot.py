@@ -6,6 +6,7 @@ from tsr.core.cache import keep
 from tsr.core.clip_io import join_pieces
 from tsr.core.console import check_installed, duration
 from tsr.core.tiling import Span
+from tsr.core.versions import versions
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import Job
 from tsr.pipeline.record import RunRecord
@@ -13,7 +14,6 @@ from tsr.pipeline.render import Render
 from tsr.pipeline.shot_networks import ShotNetwork, networks
 from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
-from tsr.pipeline.versions import versions
 
 NEEDED = {
     "torch": "torch",

@@ -48,6 +48,19 @@ class Maker:
     open: Callable[[], Backend[Any]]
     content: Content
 
+    def frames(self, shot: ClipInfo, factor: int) -> Generator[NDArray[np.float32], None, None]:
+        """The output frames of a shot, in order: `factor` per input frame."""
+        yield from shot_frames(
+            shot,
+            self.content,
+            self.ladder,
+            self.open(),
+            _read,
+            factor=factor,
+            segment=segment_size(self.ladder, shot.height, shot.width),
+            part=(0, shot.num_frames),
+        )
+
 
 @dataclass(frozen=True)
 class Piece:

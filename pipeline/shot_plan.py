@@ -113,10 +113,15 @@ def plan_models(
     Returns:
         A plan per shot. A shot of `SHORT` frames or more trains, starting from the weights of the
         most similar one that trained before it. A shorter one borrows from the longest similar
-        shot that trains; with none, it trains all the same, or is interpolated below `MIN_FRAMES`.
+        shot of that length; with none, it trains all the same. Below `MIN_FRAMES` it borrows from
+        any similar shot that trains; with none, it is interpolated.
     """
-    long = [n for n, frames in enumerate(to_learn) if frames >= SHORT]
-    lenders = {n: _lender(n, long, shots, looks) for n in range(len(shots)) if n not in long}
+    able = [n for n, frames in enumerate(to_learn) if frames >= MIN_FRAMES]
+    long = [n for n in able if to_learn[n] >= SHORT]
+    lenders = {n: _lender(n, long, shots, looks) for n in able if n not in long}
+    trains = [n for n in able if lenders.get(n) is None]
+    short = [n for n in range(len(shots)) if n not in able]
+    lenders |= {n: _lender(n, trains, shots, looks) for n in short}
     plans: list[ShotPlan] = []
     for n, shot in enumerate(shots):
         lender = lenders.get(n)

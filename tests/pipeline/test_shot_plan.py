@@ -66,12 +66,13 @@ def test_a_short_shot_borrows_from_the_longest_that_is_alike() -> None:
 
 
 def test_short_shots_unlike_all_others() -> None:
-    """Train if they can, else are interpolated."""
-    looks = [look(), look(tint=0.1), look(tint=0.1)]
-    plans = plan_models(parts(40, 12, 5), looks, [40, 12, 5])
-    assert [plan.source for plan in plans] == ["trained", "trained", "interpolated"]
-    assert plans[1].start_from == 0
-    assert plans[2].reason == "5 frames to learn from, and no longer shot is alike"
+    """Train if they can, else are interpolated; what trains lends to what cannot."""
+    looks = [look(), look(tint=0.1), look(tint=0.1), look(tint=0.4, speed=3)]
+    plans = plan_models(parts(40, 12, 5, 5), looks, [40, 12, 5, 5])
+    sources = ["trained", "trained", "borrowed", "interpolated"]
+    assert [plan.source for plan in plans] == sources
+    assert (plans[1].start_from, plans[2].model) == (0, 1)
+    assert plans[3].reason == "5 frames to learn from, and no longer shot is alike"
 
 
 def test_what_counts_is_what_can_be_learned_from() -> None:
