@@ -52,12 +52,11 @@ def rendering(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    tmp_path: Path, clip: Path, start: Callable[..., "subprocess.Popen[str]"], name: str
+    tmp_path: Path, clip: Path, start: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
     """By kill -9, again and again: while rendering, while joining, and at any other moment."""
-    output, cache = tmp_path / name, tmp_path / "cache"
+    output, cache = tmp_path / "out.mp4", tmp_path / "cache"
     whole = start(clip, "-o", output, "--cache", tmp_path / "whole")
     rendering(whole)
     begun = time.monotonic()
@@ -83,7 +82,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
             assert output.read_bytes() == expected
             finished += 1
     assert went_on > 0
-    left = {file.name for file in tmp_path.iterdir()} - {"whole", "cache", name}
+    left = {file.name for file in tmp_path.iterdir()} - {"whole", "cache", "out.mp4"}
     assert all(".part-" in file for file in left)  # what kill -9 leaves bears no final name
 
 

@@ -1,8 +1,5 @@
 """The software that a result depends on."""
 
-import importlib.metadata
-import platform
-
 PACKAGES = {
     "tsr": "zero-shot-tsr",
     "torch": "torch",
@@ -14,6 +11,7 @@ PACKAGES = {
     "tensorrt-rtx": "tensorrt-rtx-cu13",
     "pycuda": "pycuda",
     "av": "av",
+    "scenedetect": "scenedetect-headless",
     "numpy": "numpy",
 }
 """Packages by the names we give them."""
@@ -21,6 +19,9 @@ PACKAGES = {
 
 def versions() -> dict[str, str]:
     """Versions of what is installed, without importing it."""
+    import importlib.metadata  # here, since it takes longer than all of `--help`
+    import platform
+
     found = {"python": platform.python_version()}
     for name, package in PACKAGES.items():
         try:
