@@ -101,10 +101,11 @@ def make_all(
         if len(todo) > 1:
             told.line(f"failed: {text}")
 
+    inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
         try:
-            jobs.append((task, prepare(task.clip, task.output, options, cache.root)))
+            jobs.append((task, prepare(task.clip, task.output, options, cache.root, inputs)))
         except TsrError as error:
             failed(task, error)
     num_busy = 0

@@ -12,7 +12,7 @@ from tsr.core.errors import TsrError
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
 from tsr.pipeline.options import QUALITIES, Options
-from tsr.pipeline.words import CommandWithWords
+from tsr.pipeline.words import CommandWithWords, complete
 
 if TYPE_CHECKING:
     from tsr.pipeline.batch import Outcome
@@ -49,7 +49,9 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
 
 
 @command(cls=CommandWithWords, words={"doctor": doctor_word, "cache": cache_word})
-@click.argument("inputs", type=InPath, nargs=-1, required=True, metavar="IN…")
+@click.argument(
+    "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
+)
 @click.option(
     "-o",
     "--output",
