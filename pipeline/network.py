@@ -45,8 +45,17 @@ class Exported:
     note: str = ""
 
 
-def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Training:
+def train(
+    clip: ClipInfo,
+    options: Options,
+    kept: VideoCache,
+    told: Told,
+    before: Path | None = None,
+) -> Training:
     """The network trained on a clip, or on a part of one: kept, gone on with, or made.
+
+    Args:
+        before: the network of the shot before, whose weights the training begins with.
 
     Raises:
         TsrError: the training cannot go on, or was interrupted.
@@ -57,6 +66,8 @@ def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Tra
     config = options.train_config()
     ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
     facts = {"frames": clip.frames, "settings": config.to_dict(), "ladder": str(ladder)}
+    if before is not None:
+        facts["start_from"] = file_sha256(before)
     folder = kept.stage("train", facts)
     model, report = folder / "model.safetensors", folder / REPORT
     if (found := _read(report, model)) is not None:
@@ -76,6 +87,7 @@ def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Tra
             model,
             config,
             ladder=ladder,
+            start_from=before,
             device=options.device,
             resume=resume,
             overwrite=True,

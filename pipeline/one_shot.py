@@ -129,7 +129,11 @@ def networks(
     target = machine.best_target(job.options.device)
     spans = [(shot.start, shot.stop) for shot in shots]
     long = [span for span in spans if span[1] - span[0] >= MIN_FRAMES]
-    made = {span: _trained(job, span, target, kept, told) for span in long}
+    made: dict[Span, ShotNetwork] = {}
+    before: Path | None = None
+    for span in long:
+        made[span] = _trained(job, span, target, kept, told, before)
+        before = Path(made[span].record.model or "")
     if short := [span for span in spans if span not in made]:
         look_of = looks(job.clip, spans)
         for span in short:
@@ -139,14 +143,19 @@ def networks(
 
 
 def _trained(
-    job: Job, span: Span, target: machine.Target, kept: VideoCache, told: Told
+    job: Job,
+    span: Span,
+    target: machine.Target,
+    kept: VideoCache,
+    told: Told,
+    before: Path | None,
 ) -> ShotNetwork:
     from tsr.runtime.open_backend import open_backend
     from tsr.runtime.run import choose_ladder
 
     whole = span == (0, job.clip.num_frames)
     clip = job.clip if whole else job.clip.part(*span)
-    training = network.train(clip, job.options, kept, told)
+    training = network.train(clip, job.options, kept, told, before)
     exported = network.export(training, clip, target, kept, told)
     device = "cpu" if target == "cpu" else "auto"
     backend, card = open_backend(exported.file, device)

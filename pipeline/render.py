@@ -192,6 +192,7 @@ class _Progress:
     def __init__(self, render: Render, missing: Sequence[Piece], told: Told) -> None:
         self._told, self._frames = told, render.times.num_frames
         self._written = missing[0].made[0] if missing else self._frames
+        self._first = self._written
         self._work = self._worked = 0
         for section, group in groupby(missing, key=lambda piece: piece.section):
             if section.factor > 1:
@@ -214,5 +215,7 @@ class _Progress:
         share = self._worked / self._work if self._work else self._written / self._frames
         seconds = self._told.seconds
         left = seconds * (1 - share) / share if share else None
-        rate = f", {duration(left)} left" if left is not None else ""
-        self._told.show(f"{self._written}/{self._frames} frames{rate}", share=share, left=left)
+        rate = (self._written - self._first) / max(seconds, 1e-9)
+        text = f"{self._written}/{self._frames} frames, {rate:.2g} frames/s"
+        text += f", {duration(left)} left" if left is not None else ""
+        self._told.show(text, share=share, left=left)

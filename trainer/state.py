@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tsr.core.errors import ModelError
+from tsr.core.errors import ModelError, SettingsError
 from tsr.core.outputs import completed
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.network import TsrNetwork
@@ -56,6 +56,20 @@ class TrainState:
             copied(network.state_dict()),
             torch.Generator(device).manual_seed(config.seed),
         )
+
+    def begin_with(self, network: TsrNetwork) -> None:
+        """Take over the weights of another run's result.
+
+        Raises:
+            SettingsError: it is of another width.
+        """
+        if network.channels != self.network.channels:
+            raise SettingsError(
+                f"the network to start from has {network.channels} channels, and "
+                f"{self.network.channels} are asked for; start from another, or from none"
+            )
+        self.network.load_state_dict(network.state_dict())
+        self.best = copied(self.network.state_dict())
 
     @property
     def best_psnr(self) -> float:

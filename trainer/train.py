@@ -17,7 +17,7 @@ from tsr.core.outputs import check_output
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
-from tsr.trainer.network import TsrNetwork, save_model
+from tsr.trainer.network import TsrNetwork, load_model, save_model
 from tsr.trainer.state import TrainState
 
 
@@ -47,6 +47,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    start_from: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -58,6 +59,7 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
+        start_from: a model whose weights the training begins with, such as the last shot's.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -81,6 +83,9 @@ def train(
 
     state = TrainState.fresh(config, place)
     identity = run_identity(config, ladder, stamp, info)
+    if start_from is not None:
+        identity["start_from"] = file_sha256(start_from)
+        state.begin_with(load_model(start_from)[0])
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")

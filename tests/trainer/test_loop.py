@@ -312,3 +312,18 @@ def test_a_part_of_a_video_is_learned_from_alone(tmp_path: Path) -> None:
     assert one.history == other.history
     found, expected = load_file(one.model), load_file(other.model)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_training_begins_with_the_weights_of_another(tmp_path: Path) -> None:
+    """Its first loss is that of the other's result; another width is refused."""
+    clip = clips.write_video(tmp_path / "a.mp4", 0.2 + 0.6 * clips.rotating_spokes(16, 64, 80))
+    config = replace(CONFIG, steps=60, validate_every=20)
+    first = train(clip, tmp_path / "first.safetensors", config, device="cpu")
+    short = replace(CONFIG, steps=1, validate_every=1, learning_rate=1e-9)
+    warm = train(
+        clip, tmp_path / "warm.safetensors", short, device="cpu", start_from=first.model
+    )  # fmt: skip
+    assert warm.psnr == pytest.approx(first.psnr, abs=0.01)
+    wide = replace(short, channels=8)
+    with pytest.raises(SettingsError, match="4 channels, and 8"):
+        train(clip, tmp_path / "wide.safetensors", wide, device="cpu", start_from=first.model)
