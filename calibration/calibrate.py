@@ -18,6 +18,7 @@ from tsr.calibration.gate import MIN_PSNR, Gate, Judge
 from tsr.calibration.qdq import FORMATS, Number, Target, quantised
 from tsr.calibration.ranges import ESTIMATORS
 from tsr.calibration.session import GraphNetwork
+from tsr.core.clip_io import ClipInfo
 from tsr.core.errors import ModelError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime.recording import record_windows
@@ -52,7 +53,7 @@ class Calibrated:
 def calibrate(
     full: onnx.ModelProto,
     base: onnx.ModelProto,
-    clip: Path,
+    clip: Path | ClipInfo,
     ladder: ScaleLadder,
     *,
     target: Target,
@@ -65,7 +66,8 @@ def calibrate(
     Args:
         full: the exported FP32 graph, which measures and judges.
         base: the graph to quantise: `full` itself for a CPU, the FP16 one for TensorRT.
-        clip: the video. ladder: the one that the model will be run with.
+        clip: the video, or the info of a part of it.
+        ladder: the one that the model will be run with.
         min_psnr: dB that the two results must have between them at the video's liveliest frame.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tsr.core.clip_io import ClipReader, probe
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
 from tsr.core.ladder import Rung, ScaleLadder
 from tsr.core.metrics import psnr
 from tsr.core.volume import Volume
@@ -61,14 +61,14 @@ class Gate:
     """Compares whole ladders at the video's liveliest frame.
 
     Args:
-        full: the full-precision network. clip: the video. ladder: the steps.
+        full: the full-precision network. clip: the video, or the info of a part of it.
+        ladder: the steps.
     """
 
-    def __init__(self, full: Network, clip: Path, ladder: ScaleLadder) -> None:
-        self._clip, self._ladder = clip, ladder
-        info = probe(clip)
-        with ClipReader(clip, info) as reader:
-            (self._frame,) = liveliest(reader, info.num_frames, 1)
+    def __init__(self, full: Network, clip: Path | ClipInfo, ladder: ScaleLadder) -> None:
+        self._info, self._ladder = clip_info(clip), ladder
+        with ClipReader(self._info.path, self._info) as reader:
+            (self._frame,) = liveliest(reader, self._info.num_frames, 1)
         self._expected = self._result(full)
 
     def psnr(self, network: Network) -> float:
@@ -77,10 +77,10 @@ class Gate:
 
     def _result(self, network: Network) -> Volume:
         """The output frames of the liveliest input frame, (3, factor, H, W)."""
-        info = probe(self._clip)
+        info = self._info
         backend = CpuBackend(network)
         plan = plan_segment(self._ladder, (self._frame, self._frame + 1), info.num_frames)
-        with ClipReader(self._clip, info) as reader:
+        with ClipReader(info.path, info) as reader:
             pyramid = FramePyramid(iter(reader), self._ladder, backend)
             (group,) = run_segment(plan, pyramid, backend, info.num_frames)
         return group[:, :, : info.height, : info.width]

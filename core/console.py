@@ -87,8 +87,8 @@ def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
     def wrap(function: Callable[..., Any]) -> click.Command:
         wrapped = click.version_option(package_name="zero-shot-tsr", prog_name="tsr")(function)
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-        made = click.command(cls=Command, context_settings=settings, **attributes)(wrapped)
-        return made
+        kind: type[click.Command] = attributes.pop("cls", Command)
+        return click.command(cls=kind, context_settings=settings, **attributes)(wrapped)
 
     return wrap
 

@@ -15,6 +15,7 @@ from onnxscript import optimizer
 from torch import Tensor
 
 from tsr.calibration.half import check_half
+from tsr.core.clip_io import ClipInfo, clip_info
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import check_output, completed
@@ -48,7 +49,7 @@ def to_onnx(
     output: Path,
     *,
     half: bool = False,
-    clip: Path | None = None,
+    clip: Path | ClipInfo | None = None,
     overwrite: bool = False,
 ) -> ModelCard:
     """Export a .safetensors model to one .onnx file that carries weights and model card.
@@ -58,7 +59,8 @@ def to_onnx(
 
     Args:
         half: convolve in FP16, for GPUs.
-        clip: the video; with `half`, its liveliest windows are checked for overflow.
+        clip: the video, or the info of a part of it; with `half`, its liveliest windows are
+            checked for overflow.
 
     Raises:
         ModelError: the model cannot be read, the exported graph does not agree with it, or FP16
@@ -71,8 +73,9 @@ def to_onnx(
     graph = half_graph(network) if half else traced_graph(network)
     card = replace(card, precision="fp16" if half else "fp32")
     if half and clip:
-        found = check_half(traced_graph(network), graph, clip, card.ladder)
-        card = replace(card, calibration={"video": clip.name, **asdict(found)})
+        info = clip_info(clip)
+        found = check_half(traced_graph(network), graph, info, card.ladder)
+        card = replace(card, calibration={"video": info.path.name, **asdict(found)})
     with written(output, graph, card) as (file, card):
         check_export(file, network, TOLERANCES[card.precision].worst)
     return card

@@ -9,7 +9,7 @@ import onnx
 from tsr.calibration.calibrate import calibrate
 from tsr.calibration.gate import MIN_PSNR
 from tsr.calibration.qdq import FORMATS, Number, Target
-from tsr.core.clip_io import probe
+from tsr.core.clip_io import ClipInfo, clip_info
 from tsr.core.errors import SettingsError
 from tsr.core.model_card import ModelCard, file_sha256
 from tsr.core.outputs import check_output
@@ -21,7 +21,7 @@ from tsr.trainer.network import load_model
 
 def to_quantised(
     model: Path,
-    clip: Path,
+    clip: Path | ClipInfo,
     output: Path,
     *,
     target: Target = "cpu",
@@ -33,7 +33,7 @@ def to_quantised(
     """Export a .safetensors model to one .onnx file whose inner layers are quantised.
 
     Args:
-        clip: the video that the model was trained on and will be run on.
+        clip: the video that the model was trained on and will be run on, or the info of a part.
         target: who will read the file; see `tsr.calibration.qdq`.
         number: `int8`, or `fp8` for TensorRT.
         min_psnr: dB against full precision that the result must have at the liveliest frame.
@@ -46,16 +46,17 @@ def to_quantised(
     """
     if (target, number) not in FORMATS:
         raise SettingsError(f"{number} is for TensorRT alone; add --for tensorrt")
-    check_output(output, inputs=(model, clip), overwrite=overwrite)
+    path = clip.path if isinstance(clip, ClipInfo) else clip
+    check_output(output, inputs=(model, path), overwrite=overwrite)
     network, card = load_model(model)
-    info = probe(clip)
-    if file_sha256(clip) != card.video.sha256:
-        note(f"{clip.name} is not the video that the model was trained on, {card.video.name}")
+    info = clip_info(clip)
+    if file_sha256(path) != card.video.sha256:
+        note(f"{path.name} is not the video that the model was trained on, {card.video.name}")
     full = traced_graph(network)
     made = calibrate(
         full,
         full if target == "cpu" else half_graph(network),
-        clip,
+        info,
         choose_ladder(card, info, None, None),
         target=target,
         number=number,
@@ -63,7 +64,7 @@ def to_quantised(
         note=note,
     )
     onnx.checker.check_model(made.model, full_check=True)
-    report = {"video": clip.name, **made.report}
+    report = {"video": path.name, **made.report}
     card = replace(card, precision=number, calibration=report)
     with written(output, made.model, card) as (file, card):
         OnnxNetwork(file)  # as `tsr-run` will open it

@@ -21,6 +21,7 @@ class FramePyramid(Generic[Array]):
     Args:
         frames: the input, (3, H, W) float32 each.
         ladder: which sizes are needed.
+        first: number of the first of them in the video, when it is read from there on.
     """
 
     def __init__(
@@ -28,10 +29,11 @@ class FramePyramid(Generic[Array]):
         frames: Iterator[NDArray[np.float32]],
         ladder: ScaleLadder,
         backend: Backend[Array],
+        first: int = 0,
     ) -> None:
         self._frames, self._ladder, self._backend = frames, ladder, backend
         self._levels: deque[dict[Fraction, Array]] = deque()
-        self._first = 0
+        self._first = first
 
     def move(self, window: Span) -> None:
         """Let go of frames before `window` and read up to its end."""

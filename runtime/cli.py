@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 )
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
-@click.option("--quality", type=int, help="Encoder's quality (CRF): lower is better and larger.")
+@click.option(
+    "--crf", "quality", type=int, help="Encoder's constant quality: lower is better and larger."
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

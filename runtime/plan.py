@@ -88,10 +88,19 @@ def plan_segment(ladder: ScaleLadder, frames: Span, num_frames: int) -> SegmentP
     return SegmentPlan(frames, tuple(reversed(plans)))
 
 
-def plan_segments(ladder: ScaleLadder, num_frames: int, size: int) -> Iterator[SegmentPlan]:
-    """Cut a video into segments of `size` input frames and plan each."""
-    for frames in spans(num_frames, size):
+def plan_segments(
+    ladder: ScaleLadder, num_frames: int, size: int, part: Span | None = None
+) -> Iterator[SegmentPlan]:
+    """Cut a video, or the input frames [first, last) of it, into segments of `size` input frames
+    and plan each."""
+    first, last = part or (0, num_frames)
+    for frames in spans(last - first, size, first):
         yield plan_segment(ladder, frames, num_frames)
+
+
+def first_read(ladder: ScaleLadder, part: Span, num_frames: int) -> int:
+    """The first input frame that is needed to compute the output of input frames `part`."""
+    return plan_segment(ladder, part, num_frames).window[0]
 
 
 def network_taps(made: Span, num_given: int, exposure: float = FULL) -> ResampleTaps:

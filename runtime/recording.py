@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import ClipReader, probe
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
 from tsr.core.ladder import NetworkPass, Rung, ScaleLadder
 from tsr.core.rect import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
@@ -48,7 +48,7 @@ class Window:
 
 def record_windows(
     network: Network,
-    clip: Path,
+    clip: Path | ClipInfo,
     ladder: ScaleLadder,
     *,
     frames: int = 2,
@@ -61,6 +61,7 @@ def record_windows(
 
     Args:
         network: computes the coarser rungs, on which the finer ones stand.
+        clip: the video, or the info of a part of it.
         ladder: a ladder that the video is large enough for (`tsr.runtime.run.choose_ladder`).
         frames: input frames that the loop is run at.
         keep: windows per rung; the liveliest of all that the network is handed.
@@ -73,8 +74,8 @@ def record_windows(
     Raises:
         ClipError: the video cannot be read.
     """
-    info = probe(clip)
-    with ClipReader(clip, info) as reader:
+    info = clip_info(clip)
+    with ClipReader(info.path, info) as reader:
         chosen = liveliest(reader, info.num_frames, frames)
         return windows_at(
             network, iter(reader), info.num_frames, ladder, chosen, keep=keep, tile=tile

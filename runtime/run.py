@@ -15,12 +15,13 @@ from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.core.model_card import ModelCard
 from tsr.core.outputs import check_output
+from tsr.core.tiling import Span
 from tsr.core.volume import padded_size
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.open_backend import open_backend
 from tsr.runtime.overlap import Behind, ahead
-from tsr.runtime.plan import plan_segments
+from tsr.runtime.plan import first_read, plan_segments
 
 SEGMENT_VOXELS = 60_000_000
 """Output voxels that one segment may have, so that memory does not grow with the frame size."""
@@ -172,17 +173,22 @@ def super_resolve(
     ladder: ScaleLadder,
     backend: Backend[Array],
     segment: int,
+    part: Span | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Frames (3, H, W) in [0, 1] in → `ladder.factor` times as many out, in order.
 
     Args:
+        frames: all of the video's; with `part`, those from `first_read` on.
+        info: the video, at whose ends frames repeat.
         segment: input frames computed at a time; never changes the result.
+        part: input frames [first, last) whose output is wanted, the same as in the whole.
 
     Memory is bounded by the segment: about its output at half size, a few input frames at every
     size, and one input frame's worth of output.
     """
-    pyramid = FramePyramid(frames, ladder, backend)
-    for plan in plan_segments(ladder, info.num_frames, segment):
+    part = part or (0, info.num_frames)
+    pyramid = FramePyramid(frames, ladder, backend, first_read(ladder, part, info.num_frames))
+    for plan in plan_segments(ladder, info.num_frames, segment, part):
         for group in run_segment(plan, pyramid, backend, info.num_frames):
             made = backend.store(group)[:, :, : info.height, : info.width]
             for n in range(made.shape[1]):
@@ -238,10 +244,12 @@ def choose_ladder(
     return ladder
 
 
-def network_work(ladder: ScaleLadder, info: ClipInfo, segment: int) -> int:
-    """Voxels that the network makes over the whole video."""
+def network_work(
+    ladder: ScaleLadder, info: ClipInfo, segment: int, part: Span | None = None
+) -> int:
+    """Voxels that the network makes over the whole video, or over a part of it."""
     size = padded_size(info.height, info.width, ladder.multiple)
-    plans = plan_segments(ladder, info.num_frames, segment)
+    plans = plan_segments(ladder, info.num_frames, segment, part)
     return sum(plan.network_voxels(*size) for plan in plans)
 
 

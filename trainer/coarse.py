@@ -1,6 +1,7 @@
 """The video at the coarsest rung of its ladder: what the network is trained on (paper 4.2)."""
 
-import itertools
+import math
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -28,20 +29,19 @@ def coarse_video(frames: Iterable[NDArray[np.float32]], ladder: ScaleLadder) -> 
     Raises:
         ClipError: there are fewer than `MIN_FRAMES` frames.
     """
-    shrunk = list(_shrunk(frames, ladder))
-    if len(shrunk) < MIN_FRAMES:
+    kept, first, count = _liveliest(_shrunk(frames, ladder))
+    if count < MIN_FRAMES:
         raise ClipError(
-            f"the video has {len(shrunk)} frame{'s' * (len(shrunk) != 1)}; training needs at "
+            f"the video has {count} frame{'s' * (count != 1)}; training needs at "
             f"least {MIN_FRAMES}. Use a longer clip"
         )
-    first = _liveliest(shrunk)
     note = ""
-    if len(shrunk) > MAX_FRAMES:
+    if count > MAX_FRAMES:
         note = (
             f"training on the {MAX_FRAMES} frames with most motion, "
-            f"{first} to {first + MAX_FRAMES - 1} of {len(shrunk)}"
+            f"{first} to {first + MAX_FRAMES - 1} of {count}"
         )
-    return np.stack(shrunk[first : first + MAX_FRAMES], axis=1), note
+    return np.stack(kept, axis=1), note
 
 
 def _shrunk(
@@ -56,10 +56,26 @@ def _shrunk(
         yield np.matmul(np.matmul(rows, padded), columns)  # (3, h, w)
 
 
-def _liveliest(frames: list[NDArray[np.float32]]) -> int:
-    """Start of the window of `MAX_FRAMES` frames that changes most."""
-    if len(frames) <= MAX_FRAMES:
-        return 0
-    change = [np.abs(b - a).mean() for a, b in itertools.pairwise(frames)]
-    sums = np.concatenate([[0.0], np.cumsum(change)])
-    return int(np.argmax(sums[MAX_FRAMES - 1 :] - sums[: len(sums) - MAX_FRAMES + 1]))
+def _liveliest(
+    frames: Iterator[NDArray[np.float32]],
+) -> tuple[list[NDArray[np.float32]], int, int]:
+    """The window of at most `MAX_FRAMES` frames that changes most.
+
+    Two windows are held at a time, the best and the last, however long the video.
+
+    Returns:
+        The window, the number of its first frame, and how many frames there were.
+    """
+    last: deque[NDArray[np.float32]] = deque(maxlen=MAX_FRAMES)
+    changes: deque[float] = deque(maxlen=MAX_FRAMES - 1)
+    best: list[NDArray[np.float32]] = []
+    most, first, count = -1.0, 0, 0
+    for frame in frames:
+        if last:
+            changes.append(float(np.abs(frame - last[-1]).mean()))
+        last.append(frame)
+        count += 1
+        change = math.fsum(changes)
+        if count <= MAX_FRAMES or change > most:
+            best, most, first = list(last), change, max(0, count - MAX_FRAMES)
+    return best, first, count

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tsr.core.clip_io import ClipInfo, ClipReader, probe
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
@@ -34,6 +34,7 @@ class TrainResult:
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
         interrupted: stopped before its budget was used; `--resume` goes on.
         examples: what it learned from; `none` for plain interpolation.
+        history: (step, mean training loss since the last, validation PSNR) of each validation.
     """
 
     model: Path
@@ -43,10 +44,11 @@ class TrainResult:
     seconds: float
     interrupted: bool
     examples: str
+    history: tuple[tuple[int, float, float], ...] = ()
 
 
 def train(
-    clip: Path,
+    clip: Path | ClipInfo,
     model: Path,
     config: TrainConfig,
     *,
@@ -61,7 +63,7 @@ def train(
     """Train a network on one video and write it to `model`.
 
     Args:
-        clip: the low-frame-rate video.
+        clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
         exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
         device: `auto`, `cpu` or `cuda`.
@@ -72,22 +74,23 @@ def train(
         TsrError: the video, the settings or the output do not allow it.
     """
     state_file = resume_file(model)
-    check_output(model, inputs=(clip,), overwrite=overwrite or resume)
+    path = clip.path if isinstance(clip, ClipInfo) else clip
+    check_output(model, inputs=(path,), overwrite=overwrite or resume)
     place = choose_device(device)
-    info = probe(clip)
+    info = clip_info(clip)
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
     if exposure is not None:
         ladder = replace(ladder, exposure=exposure)
-    with ClipReader(clip) as reader:
+    with ClipReader(path, info) as reader:
         video, part = coarse_video(reader, ladder)
     if part:
         note(part)
-    stamp = stamp_video(clip, info)
+    stamp = stamp_video(info)
 
     state = TrainState.fresh(config, place)
-    identity = run_identity(config, ladder, stamp)
+    identity = run_identity(config, ladder, stamp, info)
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
@@ -138,6 +141,7 @@ def train(
         seconds=state.seconds,
         interrupted=interrupted,
         examples=config.examples,
+        history=tuple(state.history),
     )
 
 
@@ -186,11 +190,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def stamp_video(clip: Path, info: ClipInfo) -> VideoStamp:
+def stamp_video(info: ClipInfo) -> VideoStamp:
     """Which video this is, for the model card."""
     return VideoStamp(
-        name=clip.name,
-        sha256=file_sha256(clip),
+        name=info.path.name,
+        sha256=file_sha256(info.path),
         width=info.width,
         height=info.height,
         num_frames=info.num_frames,
@@ -198,14 +202,17 @@ def stamp_video(clip: Path, info: ClipInfo) -> VideoStamp:
     )
 
 
-def run_identity(config: TrainConfig, ladder: ScaleLadder, stamp: VideoStamp) -> dict[str, Any]:
+def run_identity(
+    config: TrainConfig, ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
+) -> dict[str, Any]:
     """What must agree between an interrupted run and the one that goes on with it.
 
     The length is left out: a resumed run may be given more steps or minutes.
     """
     settings = config.to_dict()
     del settings["steps"], settings["max_minutes"]
-    return {**settings, "ladder": str(ladder), "video": stamp.sha256}
+    part = list(info.frames) if info.frames else None
+    return {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
 
 
 def software_versions() -> dict[str, str]:

@@ -7,9 +7,10 @@ with ClipReader(info.path, info) as frames, ClipWriter(out, info, times=times) a
 
 from tsr.core.clip_io.colour import Colour
 from tsr.core.clip_io.encoding import DEFAULT_ENCODERS, ENCODERS, Encoding, choose_encoding
-from tsr.core.clip_io.info import ClipInfo, probe
+from tsr.core.clip_io.info import ClipInfo, clip_info, probe
+from tsr.core.clip_io.joining import join_pieces, piece_suffix
 from tsr.core.clip_io.reader import ClipReader, read_volume
-from tsr.core.clip_io.times import FrameTimes, decimated, retimed
+from tsr.core.clip_io.times import Clock, FrameTimes, decimated, retimed
 from tsr.core.clip_io.writer import ClipWriter
 
 __all__ = [
@@ -18,11 +19,15 @@ __all__ = [
     "ClipInfo",
     "ClipReader",
     "ClipWriter",
+    "Clock",
     "Colour",
     "Encoding",
     "FrameTimes",
     "choose_encoding",
+    "clip_info",
     "decimated",
+    "join_pieces",
+    "piece_suffix",
     "probe",
     "read_volume",
     "retimed",

@@ -4,7 +4,7 @@ from __future__ import annotations  # PyAV's Packet is generic for the type chec
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, cast
@@ -23,6 +23,7 @@ from tsr.core.clip_io.formats import layout_of
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.times import FrameTimes, times_from_ticks
 from tsr.core.errors import ClipError, SettingsError
+from tsr.core.tiling import Span
 
 MAX_PIXELS = 2**27
 """Largest frame that is opened, four times 8K: a header beyond it is taken as damaged."""
@@ -68,6 +69,8 @@ class ClipInfo:
     """Seconds on the file's own clock that count as zero in `times`."""
     notes: tuple[str, ...] = ()
     """What was assumed and the user should know, one line each."""
+    frames: Span | None = None
+    """Which of the file's frames these are, [first, last); None for all of them."""
 
     @property
     def num_frames(self) -> int:
@@ -79,10 +82,20 @@ class ClipInfo:
         """Exact frames per second; the mean rate when it varies."""
         return self.times.fps
 
+    def part(self, first: int, last: int) -> ClipInfo:
+        """Frames [first, last) of these as a clip of its own, which readers keep to."""
+        at = self.frames[0] if self.frames else 0
+        return replace(self, times=self.times.part(first, last), frames=(at + first, at + last))
+
     @property
     def grey(self) -> bool:
         """Whether the file stores luma only."""
         return self.chroma == "grey"
+
+
+def clip_info(clip: Path | ClipInfo) -> ClipInfo:
+    """What a clip is that is given by its path, or by its info: then also a part of a file."""
+    return clip if isinstance(clip, ClipInfo) else probe(clip)
 
 
 def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:

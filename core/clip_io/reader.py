@@ -21,6 +21,8 @@ from tsr.core.volume import Volume
 class ClipReader:
     """Iterates a clip's frames as (3, H, W) float32 RGB in [0, 1], exactly `info.num_frames`.
 
+    Frames before a part of a clip are decoded, which its own depend on, but not converted.
+
     Args:
         path: a video file or a folder of PNG images.
         info: what `probe` found, if it was called already.
@@ -61,17 +63,21 @@ class ClipReader:
 
     def _converted(self) -> Iterator[Frame]:
         decoded = self._images() if self.path.is_dir() else self._decoded()
+        first, last = self.info.frames or (0, self.info.num_frames)
         count = 0
         for frame in decoded:
-            if count == self.info.num_frames:
+            if count == last and self.info.frames:
+                return
+            if count == last:
                 raise ClipError(
                     f"{self.path} decodes to more frames than its {count} timestamps; "
                     f"rewrite it: ffmpeg -i {self.path.name} -crf 12 rewritten.mp4"
                 )
-            planes, layout = read_planes(frame)
-            yield to_rgb(planes, layout, self.info.colour)
+            if count >= first:
+                planes, layout = read_planes(frame)
+                yield to_rgb(planes, layout, self.info.colour)
             count += 1
-        if count < self.info.num_frames:
+        if count < last:
             raise ClipError(self._damaged(count, "frames are missing"))
 
     def _decoded(self) -> Iterator[VideoFrame]:

@@ -24,7 +24,8 @@ from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.opening import reason, silence
 from tsr.core.clip_io.pixels import Frame, from_rgb
 from tsr.core.clip_io.tags import copy_tags
-from tsr.core.clip_io.times import FrameTimes, choose_time_base, to_ticks
+from tsr.core.clip_io.times import Clock, FrameTimes, to_ticks
+from tsr.core.cpu import cpu_flags
 from tsr.core.errors import OutputError
 
 PACKED = {"ffv1": {"gbrp": "bgr0"}, "png": {"gbrp": "rgb24", "gbrp16le": "rgb48be"}}
@@ -33,6 +34,12 @@ PACKED = {"ffv1": {"gbrp": "bgr0"}, "png": {"gbrp": "rgb24", "gbrp16le": "rgb48b
 CUTREE_WIDTH = 256
 """x265 writes past its buffers when it weighs the blocks of very narrow frames (seen at 48 columns
 under valgrind, not at 216), so that is switched off below this width."""
+
+
+WIDTH_STEP = 128
+"""x264's AVX-512 code for its macroblock tree reads past the row unless a frame is a multiple of
+this many columns wide: the same frames then give other bytes every time (seen in all of 13 such
+widths, in none of them with AVX2)."""
 
 
 class FrameSink(Protocol):
@@ -102,6 +109,7 @@ class VideoSink:
         encoding: how frames are stored.
         audio_from: file whose audio is muxed; None for a silent video.
         notes: receives one line for each thing that is changed or lost.
+        clock: of the whole video that this file is a piece of; a piece gets no metadata.
     """
 
     def __init__(
@@ -113,6 +121,7 @@ class VideoSink:
         encoding: Encoding,
         audio_from: Path | None,
         notes: list[str],
+        clock: Clock | None = None,
     ) -> None:
         silence()
         self._name = name
@@ -122,7 +131,8 @@ class VideoSink:
         # AVI has no timestamps: its frames start at zero and tick at the frame rate.
         without_stamps = self._suffix == ".avi"
         self._origin = times.starts[0] if without_stamps else Fraction(0)
-        self._time_base = 1 / times.fps if without_stamps else choose_time_base(times)
+        self._clock, self._is_piece = clock or Clock.of(times), clock is not None
+        self._time_base = 1 / self._clock.fps if without_stamps else self._clock.time_base
         self._ticks = (
             list(range(times.num_frames + 1))
             if without_stamps
@@ -132,7 +142,7 @@ class VideoSink:
         self._count = 0
         self._durations: dict[int, int] = {}
         self._audio: AudioTrack | None = None
-        with _output_errors(self._name):
+        with output_errors(self._name):
             self._container, self._stream = self._start(path, audio_from, notes)
 
     def _start(
@@ -158,15 +168,20 @@ class VideoSink:
 
     def _open(self, path: Path) -> tuple[OutputContainer, VideoStream]:
         movie = self._suffix in (".mp4", ".mov")
-        options = {"movflags": "+faststart"} if movie else {}
+        # Bit-exact, or Matroska's identifiers would be random and no two files the same.
+        options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if movie else {})
         container = av.open(str(path), mode="w", options=options)
-        copy_tags(self._info, container, self._times)
+        if not self._is_piece:
+            copy_tags(self._info, container, self._times)
+        return container, self._add_stream(container)
+
+    def _add_stream(self, container: OutputContainer) -> VideoStream:
         stream = container.add_stream(
-            self._encoding.codec, rate=self._times.fps, options=self._encoder_options()
+            self._encoding.codec, rate=self._clock.fps, options=self._encoder_options()
         )
         assert isinstance(stream, VideoStream)
         self._configure(stream)
-        return container, stream
+        return stream
 
     def _encoder_options(self) -> dict[str, str]:
         options = dict(self._encoding.options)
@@ -174,18 +189,21 @@ class VideoSink:
             options["crf"] = str(self._encoding.quality)
         # Reordered frames with uneven steps lose the last frame's duration in MP4, and AVI
         # cannot tell decoding order from presentation order at all.
-        if self._suffix == ".avi" or not self._times.is_constant:
+        if self._suffix == ".avi" or not self._clock.is_constant:
             if self._encoding.encoder == "h264":
                 options["bf"] = "0"
             if self._encoding.encoder == "hevc":
                 options["x265-params"] += ":bframes=0"
+        uneven = self._info.width % WIDTH_STEP != 0
+        if self._encoding.encoder == "h264" and uneven and "avx512f" in cpu_flags():
+            options["x264-params"] = "asm=AVX2"
         if self._encoding.encoder == "hevc" and self._info.width < CUTREE_WIDTH:
             options["x265-params"] += ":cutree=0"
         return options
 
     def _configure(self, stream: VideoStream) -> None:
         info, encoder = self._info, stream.codec_context
-        stream.time_base = encoder.time_base = self._time_base
+        encoder.time_base = self._time_base
         encoder.width, encoder.height = info.width, info.height
         name = self._encoding.pixel_format
         encoder.pix_fmt = PACKED.get(self._encoding.encoder, {}).get(name, name)
@@ -196,10 +214,16 @@ class VideoSink:
         encoder.color_primaries = info.colour.primaries
         encoder.color_trc = info.colour.transfer
         encoder.sample_aspect_ratio = info.sample_aspect_ratio
+        self._describe(stream)
+
+    def _describe(self, stream: VideoStream) -> None:
+        """What the container says of a stream, whoever encodes it."""
+        stream.time_base = self._time_base
+        stream.codec_context.framerate = self._clock.fps
         if self._encoding.encoder == "hevc" and self._suffix in (".mp4", ".mov"):
-            encoder.codec_tag = "hvc1"  # the only one that Apple's players accept
-        if info.display_matrix is not None:
-            stream.set_display_matrix(info.display_matrix)
+            stream.codec_context.codec_tag = "hvc1"  # the only one that Apple's players accept
+        if self._info.display_matrix is not None:
+            stream.set_display_matrix(self._info.display_matrix)
 
     def write(self, frame: Frame) -> None:
         """Encode the next frame, and mux the audio up to its time."""
@@ -210,11 +234,14 @@ class VideoSink:
         start, end = self._ticks[self._count : self._count + 2]
         stored.pts, stored.duration, stored.time_base = start, end - start, self._time_base
         self._durations[start] = end - start
-        with _output_errors(self._name):
+        with output_errors(self._name):
             self._mux(self._stream.encode(stored))
             if self._audio is not None:
                 self._audio.mux_until(self._times.starts[self._count] - self._origin)
         self._count += 1
+
+    def _flush(self) -> None:
+        self._mux(self._stream.encode(None))
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
@@ -232,16 +259,16 @@ class VideoSink:
         with ExitStack() as closing:
             if self._audio is not None:
                 closing.callback(self._audio.close)
-            closing.enter_context(_output_errors(self._name))
+            closing.enter_context(output_errors(self._name))
             closing.callback(self._container.close)
             if error is None:
-                self._mux(self._stream.encode(None))
+                self._flush()
                 if self._audio is not None:
                     self._audio.mux_until(None)
 
 
 @contextmanager
-def _output_errors(name: Path) -> Iterator[None]:
+def output_errors(name: Path) -> Iterator[None]:
     """FFmpeg's failures while writing, as `OutputError`."""
     try:
         yield

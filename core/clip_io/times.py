@@ -47,6 +47,11 @@ class FrameTimes:
         """Seconds from the first frame's start to the last frame's end."""
         return self.end - self.starts[0]
 
+    def part(self, first: int, last: int) -> "FrameTimes":
+        """The times of frames [first, last) alone."""
+        end = self.starts[last] if last < self.num_frames else self.end
+        return FrameTimes(self.starts[first:last], end)
+
     @cached_property
     def durations(self) -> tuple[Fraction, ...]:
         """Seconds that each frame is shown."""
@@ -188,6 +193,23 @@ def choose_time_base(times: FrameTimes) -> Fraction:
     if max(times.durations) * ticks_per_second > MAX_TIME_BASE:
         return Fraction(1, FALLBACK_TIME_BASE)
     return Fraction(1, ticks_per_second)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What an encoder is told of time: the same for a whole video and for each piece of it."""
+
+    time_base: Fraction
+    """Seconds per tick."""
+    fps: Fraction
+    """Frames per second; the mean rate when it varies."""
+    is_constant: bool
+    """Whether all frames start at one rate."""
+
+    @classmethod
+    def of(cls, times: FrameTimes) -> "Clock":
+        """The clock that suits these times."""
+        return cls(choose_time_base(times), times.fps, times.is_constant)
 
 
 def to_ticks(times: FrameTimes, time_base: Fraction) -> list[int]:

@@ -11,7 +11,7 @@ from tsr.core.clip_io.encoding import Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.pixels import Frame
 from tsr.core.clip_io.sinks import FolderSink, FrameSink, VideoSink
-from tsr.core.clip_io.times import FrameTimes
+from tsr.core.clip_io.times import Clock, FrameTimes
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
 from tsr.core.volume import Volume, check_volume
@@ -29,6 +29,7 @@ class ClipWriter:
         times: when each output frame is shown; exactly this many frames must be written.
         encoding: `choose_encoding(path, info)` when None.
         audio_from: file whose audio is copied, in sync, if the output lasts as long as `info`.
+        clock: of the whole video, when this file is a piece for `join_pieces`.
 
     Raises:
         OutputError: the file cannot be written, or the number of frames is not `times`'.
@@ -42,12 +43,14 @@ class ClipWriter:
         times: FrameTimes,
         encoding: Encoding | None = None,
         audio_from: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.path = Path(path)
         self.info = info
         self.times = times
         self.encoding = encoding or choose_encoding(self.path, info)
         self.audio_from = audio_from
+        self.clock = clock
         self.notes: list[str] = list(self.encoding.notes)
         """What the output does not keep; complete once the block has ended."""
         self._stack = ExitStack()
@@ -75,18 +78,10 @@ class ClipWriter:
             self.info,
             self.times,
             self.encoding,
-            self._audio_source(),
+            audio_source(self.audio_from, self.info, self.times, self.notes),
             self.notes,
+            self.clock,
         )
-
-    def _audio_source(self) -> Path | None:
-        if self.audio_from is None or not self.info.has_audio:
-            return None
-        # A frame group cut off at the end shortens a clip by less than one of its frames.
-        if abs(self.times.span - self.info.times.span) > max(self.info.times.durations):
-            self.notes.append("the output lasts longer than the input, so its audio was left out")
-            return None
-        return self.audio_from
 
     def write(self, frame: Frame) -> None:
         """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded.
@@ -128,3 +123,16 @@ class ClipWriter:
             self._stack.__exit__(type(missing), missing, None)
             raise missing
         self._stack.__exit__(kind, error, trace)
+
+
+def audio_source(
+    audio_from: Path | None, info: ClipInfo, times: FrameTimes, notes: list[str]
+) -> Path | None:
+    """The file whose audio goes along with `times`; None, and a note, if it would not fit."""
+    if audio_from is None or not info.has_audio:
+        return None
+    # A frame group cut off at the end shortens a clip by less than one of its frames.
+    if abs(times.span - info.times.span) > max(info.times.durations):
+        notes.append("the output lasts longer than the input, so its audio was left out")
+        return None
+    return audio_from

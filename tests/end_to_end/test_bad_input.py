@@ -129,8 +129,8 @@ def test_an_output_that_exists(tmp_path: Path, shelf: Path, tiny_onnx: Path, com
         (["-o", "out.xyz"], "unknown suffix .xyz"),
         (["-o", "out.mp4", "--encoder", "ffv1"], "ffv1"),
         (["-o", "out.mp4", "--encoder", "nonsense"], "nonsense"),
-        (["-o", "out.mp4", "--quality", "999"], "999"),
-        (["-o", "out.mp4", "--quality", "-1"], "-1"),
+        (["-o", "out.mp4", "--crf", "999"], "999"),
+        (["-o", "out.mp4", "--crf", "-1"], "-1"),
     ],
 )
 def test_formats_that_do_not_exist(
@@ -300,7 +300,7 @@ def test_numbers_that_no_training_can_have(tmp_path: Path, shelf: Path, options:
         ("tsr-run", ["--tile", "3", "96", "160"]),
         ("tsr-run", ["--tile", "4", "-1", "160"]),
         ("tsr-run", ["--segment", "0"]),
-        ("tsr-run", ["--quality", "good"]),
+        ("tsr-run", ["--crf", "good"]),
         ("tsr-degrade", ["--factor", "0"]),
         ("tsr-degrade", ["--factor", "1"]),
         ("tsr-degrade", ["--exposure", "0"]),

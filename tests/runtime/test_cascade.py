@@ -20,7 +20,7 @@ from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cascade import FramePyramid
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.plan import plan_segments
+from tsr.runtime.plan import first_read, plan_segments
 from tsr.runtime.recording import Network, interpolation
 from tsr.runtime.run import super_resolve
 
@@ -238,3 +238,26 @@ def test_frames_leave_one_by_one_before_the_video_is_read(
     made = super_resolve(counted(), info, ladder, CpuBackend(network), segment=1)
     assert next(made).shape == (3, HEIGHT, WIDTH)
     assert read < NUM_FRAMES
+
+
+@pytest.mark.parametrize("part", [(0, 3), (2, 5), (4, NUM_FRAMES), (6, 7)])
+def test_a_part_is_the_same_as_in_the_whole(
+    network: OnnxNetwork,
+    video: Volume,
+    info: ClipInfo,
+    whole: tuple[ScaleLadder, Volume],
+    part: tuple[int, int],
+) -> None:
+    """Bit for bit, and read from the first frame on that it depends on."""
+    ladder, expected = whole
+    first = first_read(ladder, part, NUM_FRAMES)
+    frames = (frame for n, frame in enumerate(frames_of(video)) if n >= first)
+    made = super_resolve(frames, info, ladder, CpuBackend(network, WHOLE), segment=2, part=part)
+    np.testing.assert_array_equal(
+        np.stack(list(made), axis=1), expected[:, 8 * part[0] : 8 * part[1]]
+    )
+
+
+def test_what_lies_far_before_a_part_is_not_read() -> None:
+    """The ladder looks back a few frames, however long the video."""
+    assert 0 < 1000 - first_read(ScaleLadder(EIGHTH, 8), (1000, 1004), 2000) < 12

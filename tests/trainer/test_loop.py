@@ -332,3 +332,22 @@ def test_orthogonalising_evens_out_singular_values(shape: tuple[int, int]) -> No
     assert values.min() > 0.6
     assert values.max() < 1.35
     torch.testing.assert_close(inside, torch.diag(values), rtol=0, atol=1e-3)
+
+
+def test_a_part_of_a_video_is_learned_from_alone(tmp_path: Path) -> None:
+    """The same weights as from a file that holds these frames and no others."""
+    from safetensors.torch import load_file
+
+    from tsr.core.clip_io import probe
+
+    volume = clips.rotating_spokes(20, 64, 80)
+    whole = clips.write_video(tmp_path / "whole.mkv", volume, codec="ffv1", pixel_format="bgr0")
+    cut = clips.write_video(
+        tmp_path / "cut.mkv", volume[:, 5:17], codec="ffv1", pixel_format="bgr0"
+    )  # fmt: skip
+    config = replace(CONFIG, steps=2)
+    one = train(probe(whole).part(5, 17), tmp_path / "one.safetensors", config, device="cpu")
+    other = train(cut, tmp_path / "other.safetensors", config, device="cpu")
+    assert one.history == other.history
+    found, expected = load_file(one.model), load_file(other.model)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)

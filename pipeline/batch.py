@@ -1,0 +1,134 @@
+"""Several inputs, one after the other: a failure is said and does not stop the rest."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsr.core.errors import ClipError, OutputError, TsrError
+from tsr.core.model_card import file_sha256
+from tsr.pipeline.cache import BusyError, Cache
+from tsr.pipeline.job import Job, prepare
+from tsr.pipeline.one_shot import make
+from tsr.pipeline.options import Options
+from tsr.pipeline.record import RunRecord
+from tsr.pipeline.told import Told
+from tsr.runtime.run import default_output
+
+VIDEO_SUFFIXES = {
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
+    ".mxf", ".ogv", ".ts", ".webm", ".wmv", ".y4m",
+}  # fmt: skip
+"""What is taken for a video in a folder."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input, and its output if one was named."""
+
+    clip: Path
+    output: Path | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: a record, or an error in words."""
+
+    task: Task
+    record: RunRecord | None = None
+    error: str = ""
+
+
+def tasks(inputs: Sequence[Path], output: Path | None, factor: int) -> list[Task]:
+    """Inputs, folders of videos replaced by what is in them, and where each output goes.
+
+    Args:
+        output: of the only input; else the folder for all of them, which is made if need be.
+
+    Raises:
+        ClipError: a folder holds no video. OutputError: two inputs have one output.
+    """
+    clips = [clip for given in inputs for clip in _expanded(given)]
+    if clips == list(inputs) and len(clips) == 1:
+        return [Task(clips[0], output)]
+    if output is not None:
+        _make_folder(output)
+    found: dict[Path, Path] = {}
+    for clip in clips:
+        usual = default_output(clip, factor)
+        target = usual if output is None else output / usual.name
+        if target in found:
+            raise OutputError(
+                f"{found[target]} and {clip} would both become {target}; run them apart, with -o"
+            )
+        found[target] = clip
+    return [Task(clip, target) for target, clip in found.items()]
+
+
+def _expanded(given: Path) -> list[Path]:
+    """The videos of a folder; the path itself if it is a file or a folder of images."""
+    if not given.is_dir() or any(file.suffix.lower() == ".png" for file in given.iterdir()):
+        return [given]
+    videos = sorted(file for file in given.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    if not videos:
+        raise ClipError(f"folder {given} holds neither videos nor PNG images")
+    return videos
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.suffix and not folder.is_dir():
+        raise OutputError(
+            f"there are several inputs, so -o names a folder; {folder} looks like none"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be made ({error.strerror})") from error
+
+
+def make_all(todo: Sequence[Task], options: Options, cache: Cache, told: Told) -> list[Outcome]:
+    """Make all outputs; those that cannot succeed are found before the first work is done."""
+    outcomes: list[Outcome] = []
+
+    def failed(task: Task, error: Exception) -> None:
+        text = " ".join(str(error).split()) or "out of memory"
+        outcomes.append(Outcome(task, error=text))
+        told.event("failed", input=task.clip, error=text)
+        if len(todo) > 1:
+            told.line(f"failed: {text}")
+
+    jobs: deque[tuple[Task, Job]] = deque()
+    for task in todo:
+        try:
+            jobs.append((task, prepare(task.clip, task.output, options, cache.root)))
+        except TsrError as error:
+            failed(task, error)
+    num_busy = 0
+    while jobs:
+        task, job = jobs.popleft()
+        told.about(input=str(task.clip), output=str(job.output))
+        try:
+            record = _make(job, cache, told, wait=num_busy > len(jobs))
+            outcomes.append(Outcome(task, record))
+            num_busy = 0
+        except BusyError:
+            jobs.append((task, job))
+            num_busy += 1
+        except (TsrError, MemoryError) as error:
+            failed(task, error)
+    return outcomes
+
+
+def _make(job: Job, cache: Cache, told: Told, *, wait: bool) -> RunRecord:
+    name = job.clip.path.name
+
+    def waiting() -> None:
+        told.note(f"another tsr works on {name}; waiting for it to end")
+
+    with cache.video(file_sha256(job.clip.path), name, waiting if wait else None) as kept:
+        told.line(f"{job.clip.path} → {job.output}")
+        record = make(job, kept, told)
+    for note in record.notes:
+        told.note(note)
+    told.event("done", record=record.to_json())
+    return record

@@ -1,0 +1,146 @@
+"""`tsr`: one command from a video to the video at 2, 4 or 8 times its frame rate."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tsr.core.console import InPath, command, duration
+from tsr.core.errors import TsrError
+from tsr.pipeline.cache_cli import cache_word
+from tsr.pipeline.doctor_cli import doctor_word
+from tsr.pipeline.options import QUALITIES, Options
+from tsr.pipeline.words import CommandWithWords
+
+if TYPE_CHECKING:
+    from tsr.pipeline.batch import Outcome
+    from tsr.pipeline.told import Told
+
+TIME = r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)"
+"""Hours and minutes if given, and seconds: 1:02:03.5, 02:03, 3."""
+
+
+class TimeRange(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
+    """`FROM-TO`; either may be left out."""
+
+    name = "from-to"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Fraction, Fraction]:
+        """Both in seconds."""
+        found = re.fullmatch(f"(?:{TIME})?-(?:{TIME})?", str(value).strip())
+        if found is None or value.strip() == "-":
+            self.fail(f"{value!r} is no range of time; write it as 00:05-00:12 or 5-12.5")
+        begin = _seconds(found.groups()[:3]) or Fraction(0)
+        end = _seconds(found.groups()[3:])
+        if end is not None and end <= begin:
+            self.fail(f"{value!r} ends before it begins")
+        return begin, Fraction(10**9) if end is None else end
+
+
+def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
+    hours, minutes, seconds = parts
+    if seconds is None:
+        return None
+    return Fraction(seconds) + 60 * int(minutes or 0) + 3600 * int(hours or 0)
+
+
+@command(cls=CommandWithWords, words={"doctor": doctor_word, "cache": cache_word})
+@click.argument("inputs", type=InPath, nargs=-1, required=True, metavar="IN…")
+@click.option(
+    "-o",
+    "--output",
+    type=InPath,
+    help="Video, or folder of PNG; of several inputs, the folder for their videos. "
+    "[default: IN_xFACTOR.mp4 beside each]",
+)
+@click.option(
+    "--quality",
+    type=click.Choice(QUALITIES),
+    default="fast",
+    show_default=True,
+    help="How long to learn. On two cores with bf16: fast takes minutes, balanced about half an "
+    "hour, best an hour and a half.",
+)
+@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
+@click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
+@click.option(
+    "--range",
+    "part",
+    type=TimeRange(),
+    metavar="FROM-TO",
+    help="Raise the rate of this part alone, as 00:05-00:12; the rest keeps its frames and times.",
+)
+@click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
+@click.option("--crf", type=int, help="Encoder's constant quality: lower is better and larger.")
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End the learning of a shot after this time at the latest.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto takes a GPU if there is one that can be used.",
+)
+@click.option("--cache", type=InPath, help="Folder for what is kept between runs.")
+@click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON event per line on standard output.")
+def main(
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    factor: str,
+    cache: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Raise the frame rate of videos, undoing motion blur and aliasing: learn from each video,
+    export the network, run it. What is done is kept: a second run does only what changed, a killed
+    one goes on where it was."""
+    from tsr.pipeline.batch import make_all, tasks
+    from tsr.pipeline.cache import Cache
+    from tsr.pipeline.told import Told
+
+    options = Options(factor=int(factor), **given)
+    told = Told(as_json=as_json)
+    todo = tasks(inputs, output, options.factor)
+    try:
+        outcomes = make_all(todo, options, Cache(cache), told)
+    except KeyboardInterrupt:
+        raise TsrError("interrupted; the same command goes on from there") from None
+    _sum_up(outcomes, told)
+
+
+def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
+    """Say what became of each input.
+
+    Raises:
+        TsrError: an input failed.
+    """
+    failed = [outcome for outcome in outcomes if outcome.record is None]
+    told.about()
+    told.event("summary", done=len(outcomes) - len(failed), failed=len(failed))
+    if len(outcomes) == 1:
+        if failed:
+            raise TsrError(failed[0].error)
+        told.line(f"wrote {outcomes[0].record.output}" if outcomes[0].record else "")
+        return
+    width = max(len(str(outcome.task.clip)) for outcome in outcomes)
+    for outcome in outcomes:
+        if (record := outcome.record) is not None:
+            seconds = sum(record.seconds.get(s, 0.0) for s in ("train", "export", "render"))
+            said = f"{record.output} ({record.precision}, {duration(seconds)})"
+        else:
+            said = f"failed: {outcome.error}"
+        told.line(f"{outcome.task.clip!s:{width}}  {said}")
+    if failed:
+        raise TsrError(f"{len(failed)} of {len(outcomes)} inputs failed; see above")
+
+
+if __name__ == "__main__":
+    main(prog_name="tsr")

@@ -1,0 +1,174 @@
+"""The network of one shot: trained, exported for this machine, and kept in the cache."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tsr.core.cache import keep
+from tsr.core.clip_io import ClipInfo
+from tsr.core.errors import ModelError, TsrError
+from tsr.core.ladder import ScaleLadder
+from tsr.core.model_card import file_sha256
+from tsr.pipeline import machine
+from tsr.pipeline.cache import VideoCache
+from tsr.pipeline.job import MODEL_FACTOR
+from tsr.pipeline.machine import Target
+from tsr.pipeline.options import Options
+from tsr.pipeline.told import Told
+
+if TYPE_CHECKING:
+    from tsr.trainer.loop import TrainReport
+
+REPORT = "report.json"
+"""Beside a result, written last: the stage is complete."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training left (`tsr.trainer.train.TrainResult`); `seconds` is 0 when it was kept."""
+
+    model: Path
+    history: tuple[tuple[int, float, float], ...]
+    psnr: float
+    cubic: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that the runtime reads. `note` says why it is not the fastest precision."""
+
+    file: Path
+    precision: str
+    seconds: float
+    note: str = ""
+
+
+def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Training:
+    """The network trained on a clip, or on a part of one: kept, gone on with, or made.
+
+    Raises:
+        TsrError: the training cannot go on, or was interrupted.
+    """
+    from tsr.trainer.train import resume_file
+    from tsr.trainer.train import train as train_network
+
+    config = options.train_config()
+    ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
+    facts = {"frames": clip.frames, "settings": config.to_dict(), "ladder": str(ladder)}
+    folder = kept.stage("train", facts)
+    model, report = folder / "model.safetensors", folder / REPORT
+    if (found := _read(report, model)) is not None:
+        told.stage("train", "kept from an earlier run")
+        history = tuple((int(n), float(a), float(b)) for n, a, b in found["history"])
+        return Training(model, history, found["psnr"], found["cubic"], 0.0)
+
+    told.stage("train")
+
+    def show(now: "TrainReport") -> None:
+        share = now.step / config.steps
+        told.show(now.line(config.steps), share=share, left=now.remaining)
+
+    def run(resume: bool) -> Any:
+        return train_network(
+            clip,
+            model,
+            config,
+            ladder=ladder,
+            device=options.device,
+            resume=resume,
+            overwrite=True,
+            report=show,
+            note=told.line,
+        )
+
+    try:
+        result = run(resume_file(model).is_file())
+    except ModelError as error:  # its state is of no use any more
+        told.note(f"the training starts over: {error}")
+        resume_file(model).unlink(missing_ok=True)
+        result = run(resume=False)
+    if result.interrupted:
+        raise TsrError(f"interrupted at step {result.steps}; the same command goes on from there")
+    plain = {"history": result.history, "psnr": result.psnr, "cubic": result.cubic}
+    keep(report, json.dumps(plain).encode())
+    told.done(
+        f"{result.steps} steps; predicts the video from its own rect_2 at {result.psnr:.2f} dB "
+        f"(cubic: {result.cubic:.2f} dB)"
+    )
+    return Training(model, result.history, result.psnr, result.cubic, result.seconds)
+
+
+def export(
+    training: Training, clip: ClipInfo, target: Target, kept: VideoCache, told: Told
+) -> Exported:
+    """The network in the best precision for who runs it: kept, or made.
+
+    INT8 on a CPU and FP16 on a GPU, if they hold what this video needs; FP32 otherwise.
+
+    Raises:
+        TsrError: not even FP32 could be exported.
+    """
+    facts = {"model": file_sha256(training.model), "frames": clip.frames, "target": target}
+    if target == "tensorrt":
+        facts["engine"] = _engine_facts()
+    folder = kept.stage("export", facts)
+    file = folder / ("model.plan" if target == "tensorrt" else "model.onnx")
+    report = folder / REPORT
+    if (found := _read(report, file)) is not None:
+        told.stage("export", f"{found['precision']}, kept from an earlier run")
+        return Exported(folder / found["file"], found["precision"], 0.0, found["note"])
+
+    told.stage("export", "calibrating 8 bits" if target == "cpu" else "half precision")
+    try:
+        precision, note = _narrow(training.model, clip, file, target, told), ""
+    except TsrError as error:
+        if target == "tensorrt":
+            told.note(f"no engine, so ONNX Runtime computes: {error}")
+            return export(training, clip, machine.without_engines(), kept, told)
+        from tsr.export.to_onnx import to_onnx
+
+        precision, note = "fp32", f"FP32, since a narrower precision is not possible: {error}"
+        to_onnx(training.model, file, overwrite=True)
+    exported = Exported(file, precision, round(told.seconds, 2), note)
+    keep(report, json.dumps({**asdict(exported), "file": file.name}).encode())
+    told.done(f"{precision} for {target}")
+    return exported
+
+
+def _narrow(model: Path, clip: ClipInfo, file: Path, target: Target, told: Told) -> str:
+    """Write the file in 8 or 16 bits; returns its precision."""
+    if target == "cpu":
+        from tsr.export.to_quantised import to_quantised
+
+        to_quantised(model, clip, file, overwrite=True, note=told.show)
+        return "int8"
+    from tsr.export.to_onnx import to_onnx
+
+    onnx = file.with_suffix(".onnx")
+    to_onnx(model, onnx, half=True, clip=clip, overwrite=True)
+    if target == "tensorrt":
+        from tsr.export.to_engine import to_engine
+
+        to_engine(onnx, file, overwrite=True)
+    return "fp16"
+
+
+def _engine_facts() -> str:
+    """What an engine depends on beside its model."""
+    from tsr.export.to_engine import EngineOptions, choose_library
+    from tsr.runtime import device, tensorrt_library
+
+    library = choose_library(EngineOptions())
+    gpu = "" if device.missing() else device.CudaDevice().name
+    return f"{library} {tensorrt_library.load(library).__version__} {gpu}"
+
+
+def _read(report: Path, file: Path) -> dict[str, Any] | None:
+    """What a finished stage said of its result; None if it is not finished, or damaged."""
+    try:
+        found: dict[str, Any] = json.loads(report.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if file.with_name(found.get("file", file.name)).is_file() else None

@@ -1,0 +1,212 @@
+"""A video in pieces: each is encoded on its own and kept when it is complete, then all are joined.
+
+So a process may end at any moment, and another goes on behind the last complete piece, to the same
+bytes: pieces are cut at fixed places, and none depends on who made the one before.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.clip_io import (
+    ClipInfo,
+    ClipReader,
+    ClipWriter,
+    Clock,
+    Encoding,
+    FrameTimes,
+    piece_suffix,
+)
+from tsr.core.console import duration
+from tsr.core.errors import OutputError
+from tsr.core.ladder import ScaleLadder
+from tsr.core.tiling import Span, spans
+from tsr.pipeline.job import Job, Section
+from tsr.pipeline.told import Told
+from tsr.runtime.backend import Backend
+from tsr.runtime.overlap import Behind, ahead
+from tsr.runtime.plan import first_read
+from tsr.runtime.run import DECODED_AHEAD, network_work, segment_size, super_resolve
+
+PIECE_FRAMES = 240
+"""Output frames that a piece has at most: what a killed process loses. Encoders begin anew about as
+often by themselves, so the joints cost next to nothing."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What computes the frames of a shot: the steps, and how to open what takes them."""
+
+    ladder: ScaleLadder
+    open: Callable[[], Backend[Any]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One file of a render.
+
+    Args:
+        section: what it is cut from. frames: [first, last) of the input. made: of the output.
+        path: the file or folder; it is there when it is complete.
+    """
+
+    section: Section
+    frames: Span
+    made: Span
+    path: Path
+
+
+class Render:
+    """The output of a job, piece by piece.
+
+    Args:
+        sections: the input in order. makers: by shot; what has none keeps its frames.
+        folder: where pieces are kept.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        sections: Sequence[Section],
+        makers: Mapping[Span, Maker],
+        folder: Path,
+    ) -> None:
+        self.job, self.makers = job, makers
+        self.times: FrameTimes = job.times(sections)
+        self.encoding: Encoding = job.encoding(self.times)
+        self.pieces = list(self._cut(sections, folder))
+        self._clock = Clock.of(self.times)
+
+    def _cut(self, sections: Sequence[Section], folder: Path) -> Iterator[Piece]:
+        suffix, made = piece_suffix(self.encoding, self.job.output), 0
+        for section in sections:
+            size = self._segment(section)
+            size *= max(1, PIECE_FRAMES // (size * section.factor))
+            first, last = section.frames
+            for frames in spans(last - first, size, first):
+                count = (frames[1] - frames[0]) * section.factor
+                path = folder / f"{made:09d}{suffix}"
+                yield Piece(section, frames, (made, made + count), path)
+                made += count
+
+    def _segment(self, section: Section) -> int:
+        if section.factor == 1:
+            return 1
+        clip = self.job.clip
+        usual = segment_size(self.makers[section.shot].ladder, clip.height, clip.width)
+        return max(1, min(usual, PIECE_FRAMES // section.factor))
+
+    def run(self, told: Told) -> dict[str, float]:
+        """Make the pieces that are not there yet; returns seconds by stage, which overlap.
+
+        Raises:
+            TsrError: the input is damaged, or the disk is full; complete pieces are kept.
+        """
+        missing = self.pieces[self.num_complete() :]
+        progress = _Progress(self, missing, told)
+        seconds: dict[str, float] = {}
+        for section, group in groupby(missing, key=lambda piece: piece.section):
+            pieces = list(group)
+            with closing(self._made(section, pieces, progress, seconds)) as made:
+                for piece in pieces:
+                    self._write(piece, made, progress)
+        return seconds
+
+    def num_complete(self) -> int:
+        """How many pieces from the first on are there."""
+        done = 0
+        while done < len(self.pieces) and self.pieces[done].path.exists():
+            done += 1
+        return done
+
+    def _made(
+        self,
+        section: Section,
+        pieces: Sequence[Piece],
+        progress: "_Progress",
+        seconds: dict[str, float],
+    ) -> Generator[NDArray[np.float32], None, None]:
+        """The output frames of a section, from the first of these pieces on."""
+        wanted = (pieces[0].frames[0], pieces[-1].frames[1])
+        clip = self.job.clip
+        if section.factor == 1:
+            yield from _read(clip.part(*wanted))
+            return
+        start = section.shot[0]
+        maker, shot = self.makers[section.shot], clip.part(*section.shot)
+        part = (wanted[0] - start, wanted[1] - start)
+        first = first_read(maker.ladder, part, shot.num_frames)
+        backend = maker.open()
+        backend.worked = progress.worked
+        frames = _read(shot.part(first, shot.num_frames))
+        try:
+            yield from super_resolve(
+                frames, shot, maker.ladder, backend, self._segment(section), part
+            )
+        finally:
+            for stage, value in backend.seconds.items():
+                seconds[stage] = seconds.get(stage, 0.0) + value
+
+    def _write(
+        self, piece: Piece, made: Iterator[NDArray[np.float32]], progress: "_Progress"
+    ) -> None:
+        writer = ClipWriter(
+            piece.path,
+            self.job.clip,
+            times=self.times.part(*piece.made),
+            encoding=self.encoding,
+            clock=self._clock,
+        )
+        try:
+            with writer, Behind(writer.write, piece.section.factor + 1) as encode:
+                for frame in islice(made, piece.made[1] - piece.made[0]):
+                    encode(frame)
+                    progress.written()
+        except OutputError as error:
+            raise OutputError(
+                f"{error}; what is complete is kept, and the same command goes on from there"
+            ) from error
+
+
+def _read(clip: ClipInfo) -> Iterator[NDArray[np.float32]]:
+    """Frames, decoded ahead."""
+    with ClipReader(clip.path, clip) as reader:
+        yield from ahead(iter(reader), DECODED_AHEAD)
+
+
+class _Progress:
+    """Counts frames, and the network's work, which is the better measure of time."""
+
+    def __init__(self, render: Render, missing: Sequence[Piece], told: Told) -> None:
+        self._told, self._frames = told, render.times.num_frames
+        self._written = missing[0].made[0] if missing else self._frames
+        self._work = self._worked = 0
+        for section, group in groupby(missing, key=lambda piece: piece.section):
+            if section.factor > 1:
+                pieces, start = list(group), section.shot[0]
+                part = (pieces[0].frames[0] - start, pieces[-1].frames[1] - start)
+                shot = render.job.clip.part(*section.shot)
+                ladder = render.makers[section.shot].ladder
+                self._work += network_work(ladder, shot, render._segment(section), part)
+
+    def worked(self, voxels: int) -> None:
+        # A tile that was halved for lack of memory is computed twice.
+        self._worked = min(self._worked + voxels, self._work)
+        self._show()
+
+    def written(self) -> None:
+        self._written += 1
+        self._show()
+
+    def _show(self) -> None:
+        share = self._worked / self._work if self._work else self._written / self._frames
+        seconds = self._told.seconds
+        left = seconds * (1 - share) / share if share else None
+        rate = f", {duration(left)} left" if left is not None else ""
+        self._told.show(f"{self._written}/{self._frames} frames{rate}", share=share, left=left)

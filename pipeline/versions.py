@@ -1,0 +1,30 @@
+"""The software that a result depends on."""
+
+import importlib.metadata
+import platform
+
+PACKAGES = {
+    "tsr": "zero-shot-tsr",
+    "torch": "torch",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "onnxruntime-gpu": "onnxruntime-gpu",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt-rtx-cu13",
+    "pycuda": "pycuda",
+    "av": "av",
+    "numpy": "numpy",
+}
+"""Packages by the names we give them."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what is installed, without importing it."""
+    found = {"python": platform.python_version()}
+    for name, package in PACKAGES.items():
+        try:
+            found[name] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
