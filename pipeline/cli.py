@@ -89,6 +89,12 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     help="auto takes a GPU if there is one that can be used.",
 )
 @click.option("--cache", type=InPath, help="Folder for what is kept between runs.")
+@click.option(
+    "--report",
+    type=InPath,
+    metavar="HTML",
+    help="Also write a page that shows what happened; of several inputs, the folder for theirs.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON event per line on standard output.")
 def main(
@@ -96,6 +102,7 @@ def main(
     output: Path | None,
     factor: str,
     cache: Path | None,
+    report: Path | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -108,7 +115,7 @@ def main(
 
     options = Options(factor=int(factor), **given)
     told = Told(as_json=as_json)
-    todo = tasks(inputs, output, options.factor)
+    todo = tasks(inputs, output, options.factor, report)
     try:
         outcomes = make_all(todo, options, Cache(cache), told)
     except KeyboardInterrupt:

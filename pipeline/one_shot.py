@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,8 +188,15 @@ def _record(
         precision=each([shot.precision for shot in shots]),
         backend=each([shot.backend for shot in shots]),
         settings=job.options.to_dict(),
-        shots=tuple(shot.record for shot in shots),
+        exposure=shots[0].maker.ladder.exposure,
+        shots=tuple(_retimed(shot.record, job.retimed) for shot in shots),
         seconds={name: round(value, 2) for name, value in {**stages, **seconds}.items()},
         versions=versions(),
         notes=tuple(notes),
     )
+
+
+def _retimed(record: ShotRecord, part: Span) -> ShotRecord:
+    """Of a shot, the part that was retimed."""
+    start, stop = max(record.start, part[0]), min(record.stop, part[1])
+    return replace(record, start=start, stop=stop)
