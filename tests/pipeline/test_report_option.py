@@ -19,9 +19,7 @@ def test_a_run_has_its_page(tmp_path: Path, clip: Path, stubbed: None, part: str
     page = tmp_path / "report.html"
     output = tmp_path / "out.mkv"
     chosen = ["--range", part] if part else []
-    result = tsr(
-        tmp_path / "c", clip, "-o", output, "--encoder", "ffv1", "--report", page, *chosen
-    )
+    result = tsr(tmp_path / "c", clip, "-o", output, "--encoder", "ffv1", "--report", page, *chosen)
     assert result.exit_code == 0, result.output
     html = page.read_text("utf-8")
     assert "<h1>out.mkv</h1>" in html

@@ -1,0 +1,73 @@
+"""The documents: links lead somewhere, and what is made from the code says what the code does."""
+
+import importlib.util
+import re
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tsr.core.ladder import ScaleLadder
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "docs").is_dir(), reason="needs the source tree; the wheel is being tested"
+)
+
+
+@pytest.fixture(scope="module")
+def make_figures() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_figures", ROOT / "docs" / "make_figures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def anchors(document: Path) -> set[str]:
+    """The names of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(document: Path) -> None:
+    """Files and pictures exist, and so do the headings that are pointed at."""
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, heading = link.partition("#")
+        target = document.parent / file if file else document
+        assert target.exists(), f"{document.name} links to {link}"
+        assert not heading or heading in anchors(target), f"{document.name} links to {link}"
+
+
+def test_every_document_is_reachable_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for document in ROOT.glob("docs/*.md"):
+        assert f"(docs/{document.name}" in readme, document.name
+
+
+def test_the_ladder_is_drawn_as_it_is(make_figures: ModuleType) -> None:
+    """`make docs` draws it again."""
+    drawn = (ROOT / "docs" / "images" / "ladder.svg").read_text("utf-8")
+    ladder = ScaleLadder(Fraction(1, 8), 8)
+    assert drawn == make_figures.ladder_svg(ladder)
+    assert drawn.count(">network<") == 3
+    assert drawn.count(">back-projection<") == 3
+
+
+def test_figures_of_the_readme_are_those_of_the_results() -> None:
+    """Every number of dB and of seconds in the README's measurements stands in RESULTS.md."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    measured = readme.split("## What was measured")[1].split("\n## ")[0]
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text("utf-8")
+    figures = re.findall(r"\d+\.\d+", measured)
+    assert figures
+    for figure in figures:
+        assert re.search(rf"(?<![\d.]){re.escape(figure)}", results), figure
