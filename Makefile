@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer calibration export runtime evaluation pipeline
 
-.PHONY: setup links demo check format test test-wheel test-base test-debian wheel bench-quality bench-aliasing bench-cpu bench-gpu clean
+.PHONY: setup links docs demo check format test test-wheel test-base test-debian wheel bench-quality bench-aliasing bench-cpu bench-gpu clean
 
 setup: $(VENV)/.complete links
 
@@ -24,6 +24,12 @@ $(VENV)/.complete: pyproject.toml
 links:
 	mkdir -p .links/tsr
 	for name in $(PACKAGES); do ln -sfn ../../$$name .links/tsr/$$name; done
+
+# The reference of all commands and the ladder, from the code. DEMO=out/demo draws the demo's pictures
+# again, too (needs chromium).
+docs: setup
+	$(BIN)/python docs/make_cli.py
+	PYTHONPATH=$(CURDIR)/.links $(BIN)/python docs/make_figures.py $(if $(DEMO),--demo $(DEMO))
 
 demo: setup
 	$(BIN)/python -m tsr.pipeline.demo out/demo

@@ -217,6 +217,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),
     "backprojection": ("Back-projection on the CPU", backprojection),
+    "long": ("A long", generic),
 }
 """Title and renderer by the part of the file's name before the first '-'."""
 

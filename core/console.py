@@ -15,6 +15,7 @@ import click
 
 from tsr.core.errors import SettingsError, TsrError
 from tsr.core.rect import DELTA, FULL
+from tsr.core.versions import versions
 
 InPath = click.Path(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
@@ -85,12 +86,27 @@ def command(**attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
     """`click.command` with the project's error handling, `-h` and `--version`."""
 
     def wrap(function: Callable[..., Any]) -> click.Command:
-        wrapped = click.version_option(package_name="zero-shot-tsr", prog_name="tsr")(function)
+        wrapped = click.option(
+            "--version",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version, and those of what computes, and exit.",
+        )(function)
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
         kind: type[click.Command] = attributes.pop("cls", Command)
         return click.command(cls=kind, context_settings=settings, **attributes)(wrapped)
 
     return wrap
+
+
+def _show_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        found = versions()
+        others = ", ".join(f"{name} {found[name]}" for name in found if name != "tsr")
+        click.echo(f"tsr {found['tsr']} ({others})")
+        ctx.exit()
 
 
 def check_installed(what: str, extra: str, packages: dict[str, str]) -> None:

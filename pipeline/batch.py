@@ -1,5 +1,6 @@
 """Several inputs, one after the other: a failure is said and does not stop the rest."""
 
+import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,9 +36,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: a record, or an error in words."""
+    """What became of a task: a file and, unless it is a preview, a record; or an error in words."""
 
     task: Task
+    wrote: Path | None = None
     record: RunRecord | None = None
     error: str = ""
 
@@ -96,8 +98,10 @@ def _make_folder(folder: Path, option: str) -> None:
         raise OutputError(f"folder {folder} cannot be made ({error.strerror})") from error
 
 
-def make_all(todo: Sequence[Task], options: Options, cache: Cache, told: Told) -> list[Outcome]:
-    """Make all outputs; those that cannot succeed are found before the first work is done."""
+def make_all(
+    todo: Sequence[Task], options: Options, cache: Cache, told: Told, *, preview: bool = False
+) -> list[Outcome]:
+    """Make all outputs, or previews; what cannot succeed is found before the first work is done."""
     outcomes: list[Outcome] = []
 
     def failed(task: Task, error: Exception) -> None:
@@ -122,11 +126,11 @@ def make_all(todo: Sequence[Task], options: Options, cache: Cache, told: Told) -
         task, job = jobs.popleft()
         told.about(input=str(task.clip), output=str(job.output))
         try:
-            record = _make(job, cache, told, wait=num_busy > len(jobs))
+            outcome = _make(task, job, cache, told, preview, wait=num_busy > len(jobs))
             num_busy = 0
-            if task.report is not None:
-                _report(record, task.report, told)
-            outcomes.append(Outcome(task, record))
+            if task.report is not None and outcome.record is not None:
+                _report(outcome.record, task.report, told)
+            outcomes.append(outcome)
         except BusyError:
             jobs.append((task, job))
             num_busy += 1
@@ -135,7 +139,7 @@ def make_all(todo: Sequence[Task], options: Options, cache: Cache, told: Told) -
     return outcomes
 
 
-def _make(job: Job, cache: Cache, told: Told, *, wait: bool) -> RunRecord:
+def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait: bool) -> Outcome:
     name = job.clip.path.name
 
     def waiting() -> None:
@@ -143,11 +147,17 @@ def _make(job: Job, cache: Cache, told: Told, *, wait: bool) -> RunRecord:
 
     with cache.video(file_sha256(job.clip.path), name, waiting if wait else None) as kept:
         told.line(f"{job.clip.path} → {job.output}")
+        if preview:
+            from tsr.pipeline.preview import preview as show
+
+            wrote = show(job, kept, told)
+            told.event("preview", wrote=wrote)
+            return Outcome(task, wrote)
         record = make(job, kept, told)
     for note in record.notes:
         told.note(note)
-    told.event("done", record=record.to_json())
-    return record
+    told.event("done", record=json.loads(record.to_json()))
+    return Outcome(task, record.output, record)
 
 
 def _report(record: RunRecord, page: Path, told: Told) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from tsr.core.cores import usable_cores
 from tsr.core.cpu import cpu_flags
 from tsr.core.errors import TsrError
+from tsr.core.versions import versions
 from tsr.pipeline import machine
 from tsr.pipeline.cache import Cache, num_bytes
 from tsr.pipeline.one_shot import NEEDED
-from tsr.pipeline.versions import versions
 
 FEATURES = {
     "amx_int8": "8-bit matrix units",

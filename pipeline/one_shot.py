@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from tsr.core.cache import keep
-from tsr.core.clip_io import ClipInfo, join_pieces
+from tsr.core.clip_io import ClipInfo, Encoding, join_pieces
 from tsr.core.console import check_installed, duration
+from tsr.core.errors import OutputError
 from tsr.core.model_card import file_sha256
 from tsr.core.tiling import Span
+from tsr.core.versions import versions
 from tsr.pipeline import machine, network
+from tsr.pipeline.borrowing import lender, looks
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.interpolation import interpolation
-from tsr.pipeline.job import MIN_FRAMES, Frames, Job
+from tsr.pipeline.job import MIN_FRAMES, Frames, Job, Section
 from tsr.pipeline.record import RunRecord, ShotRecord
-from tsr.pipeline.render import Maker, Render
+from tsr.pipeline.render import PIECE_FRAMES, Maker, Render
 from tsr.pipeline.told import Told
-from tsr.pipeline.versions import versions
 
 NEEDED = {
     "torch": "torch",
@@ -51,38 +53,57 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     retimed = {section.shot for section in sections if section.factor > 1}
     made = networks(job, [shot for shot in shots if (shot.start, shot.stop) in retimed], kept, told)
 
-    facts = {
-        "output": {
-            "suffix": job.output.suffix.lower(),
-            "encoding": job.encoding(job.times(sections)),
-        },
+    times = job.times(sections)
+    encoding = job.encoding(times)
+    folder = kept.stage("render", _render_facts(job, sections, made, encoding))
+    told.stage("render")
+    render = Render(
+        job, sections, {span: shot.maker for span, shot in made.items()}, folder, times, encoding
+    )
+    if done := render.num_complete():
+        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
+    seconds = {**render.run(told), "render": told.seconds}
+    told.done(f"{times.num_frames} frames in {duration(told.seconds)}")
+
+    told.stage("write", str(job.output))
+    notes = _join(render)
+    decided = [shot.note for shot in made.values() if shot.note]
+    record = _record(job, made, [*job.clip.notes, *decided, *notes], seconds)
+    keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
+    shutil.rmtree(folder, ignore_errors=True)
+    return record
+
+
+def _join(render: Render) -> list[str]:
+    """Write the output from its pieces; returns what it does not keep."""
+    try:
+        return join_pieces(
+            [piece.path for piece in render.pieces],
+            render.job.output,
+            render.job.clip,
+            times=render.times,
+            encoding=render.encoding,
+            audio_from=render.job.clip.path,
+        )
+    except OutputError as error:
+        raise OutputError(
+            f"{error}; the finished render is kept, and the same command, or one with another "
+            "output of the same kind, only writes it"
+        ) from error
+
+
+def _render_facts(
+    job: Job, sections: Sequence[Section], made: "dict[Span, ShotNetwork]", encoding: Encoding
+) -> dict[str, Any]:
+    """What the bytes of the pieces depend on."""
+    return {
+        "tsr": versions()["tsr"],
+        "piece_frames": PIECE_FRAMES,
+        "output": {"suffix": job.output.suffix.lower(), "encoding": encoding},
         "slow_motion": job.options.slow_motion,
         "sections": sections,
         "makers": {str(span): shot.facts for span, shot in made.items()},
     }
-    folder = kept.stage("render", facts)
-    told.stage("render")
-    render = Render(job, sections, {span: shot.maker for span, shot in made.items()}, folder)
-    if done := render.num_complete():
-        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
-    stages = render.run(told)
-    rendered = told.seconds
-    told.done(f"{render.times.num_frames} frames in {duration(rendered)}")
-
-    told.stage("write", str(job.output))
-    notes = join_pieces(
-        [piece.path for piece in render.pieces],
-        job.output,
-        job.clip,
-        times=render.times,
-        encoding=render.encoding,
-        audio_from=job.clip.path,
-    )
-    decided = [shot.note for shot in made.values() if shot.note]
-    record = _record(job, made, [*job.clip.notes, *decided, *notes], {**stages, "render": rendered})
-    keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
-    shutil.rmtree(folder, ignore_errors=True)
-    return record
 
 
 @dataclass(frozen=True)
@@ -106,14 +127,15 @@ def networks(
         TsrError: a network could not be trained or exported.
     """
     target = machine.best_target(job.options.device)
-    made: dict[Span, ShotNetwork] = {}
-    for shot in shots:
-        span = (shot.start, shot.stop)
-        if shot.stop - shot.start < MIN_FRAMES:
-            made[span] = _interpolated(job, span)
-        else:
-            made[span] = _trained(job, span, target, kept, told)
-    return made
+    spans = [(shot.start, shot.stop) for shot in shots]
+    long = [span for span in spans if span[1] - span[0] >= MIN_FRAMES]
+    made = {span: _trained(job, span, target, kept, told) for span in long}
+    if short := [span for span in spans if span not in made]:
+        look_of = looks(job.clip, spans)
+        for span in short:
+            other = lender(span, long, look_of)
+            made[span] = _borrowed(span, made[other]) if other else _interpolated(job, span)
+    return {span: made[span] for span in spans}
 
 
 def _trained(
@@ -155,6 +177,19 @@ def _opened(file: Path, device: str) -> Any:
     return open_backend(file, device)[0]
 
 
+def _borrowed(span: Span, lender: ShotNetwork) -> ShotNetwork:
+    theirs = lender.record
+    record = ShotRecord(
+        start=span[0],
+        stop=span[1],
+        source="borrowed",
+        reason=f"{span[1] - span[0]} frames are too few to learn from ({MIN_FRAMES} at least); "
+        f"the network is that of frames {theirs.start} to {theirs.stop - 1}, which look alike",
+        model=theirs.model,
+    )
+    return replace(lender, record=record, note="")
+
+
 def _interpolated(job: Job, span: Span) -> ShotNetwork:
     num_frames = span[1] - span[0]
     ladder, backend = interpolation(job.options.factor)
@@ -162,7 +197,8 @@ def _interpolated(job: Job, span: Span) -> ShotNetwork:
         start=span[0],
         stop=span[1],
         source="interpolated",
-        reason=f"{num_frames} frames are too few to learn from ({MIN_FRAMES} at least)",
+        reason=f"{num_frames} frames are too few to learn from ({MIN_FRAMES} at least), and no "
+        "longer shot looks alike",
     )
     facts = {"backend": backend.name, "ladder": str(ladder)}
     maker = Maker(ladder, lambda: interpolation(job.options.factor)[1])

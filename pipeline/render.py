@@ -46,6 +46,11 @@ class Maker:
     ladder: ScaleLadder
     open: Callable[[], Backend[Any]]
 
+    def frames(self, shot: ClipInfo) -> Generator[NDArray[np.float32], None, None]:
+        """The output frames of a shot, in order."""
+        backend, segment = self.open(), segment_size(self.ladder, shot.height, shot.width)
+        yield from super_resolve(_read(shot), shot, self.ladder, backend, segment)
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -67,7 +72,7 @@ class Render:
 
     Args:
         sections: the input in order. makers: by shot; what has none keeps its frames.
-        folder: where pieces are kept.
+        folder: where pieces are kept. times, encoding: of the output.
     """
 
     def __init__(
@@ -76,10 +81,11 @@ class Render:
         sections: Sequence[Section],
         makers: Mapping[Span, Maker],
         folder: Path,
+        times: FrameTimes,
+        encoding: Encoding,
     ) -> None:
         self.job, self.makers = job, makers
-        self.times: FrameTimes = job.times(sections)
-        self.encoding: Encoding = job.encoding(self.times)
+        self.times, self.encoding = times, encoding
         self.pieces = list(self._cut(sections, folder))
         self._clock = Clock.of(self.times)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 MODULES = {
+    "tsr": "tsr.pipeline.cli",
     "tsr-train": "tsr.trainer.cli",
     "tsr-export": "tsr.export.cli",
     "tsr-run": "tsr.runtime.cli",

@@ -1,10 +1,9 @@
 """The documents: links lead somewhere, and what is made from the code says what the code does."""
 
-import importlib.util
 import re
+import runpy
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -16,16 +15,6 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("ben
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir(), reason="needs the source tree; the wheel is being tested"
 )
-
-
-@pytest.fixture(scope="module")
-def make_figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_figures", ROOT / "docs" / "make_figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def anchors(document: Path) -> set[str]:
@@ -53,13 +42,20 @@ def test_every_document_is_reachable_from_the_readme() -> None:
         assert f"(docs/{document.name}" in readme, document.name
 
 
-def test_the_ladder_is_drawn_as_it_is(make_figures: ModuleType) -> None:
+def test_the_ladder_is_drawn_as_it_is() -> None:
     """`make docs` draws it again."""
     drawn = (ROOT / "docs" / "images" / "ladder.svg").read_text("utf-8")
+    made = runpy.run_path(str(ROOT / "docs" / "make_figures.py"))
     ladder = ScaleLadder(Fraction(1, 8), 8)
-    assert drawn == make_figures.ladder_svg(ladder)
+    assert drawn == made["ladder_svg"](ladder)
     assert drawn.count(">network<") == 3
     assert drawn.count(">back-projection<") == 3
+
+
+def test_the_reference_of_the_commands_is_current() -> None:
+    """After a change of an option: `make docs`."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["reference"]()
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == made
 
 
 def test_figures_of_the_readme_are_those_of_the_results() -> None:

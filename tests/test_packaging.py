@@ -106,7 +106,7 @@ def test_help_is_complete_and_needs_no_torch(name: str) -> None:
 
 def test_there_are_six_commands_or_more() -> None:
     """The suite sees the installed scripts."""
-    wanted = {"tsr-train", "tsr-export", "tsr-check", "tsr-run", "tsr-degrade", "tsr-eval"}
+    wanted = {"tsr", "tsr-train", "tsr-export", "tsr-check", "tsr-run", "tsr-degrade", "tsr-eval"}
     assert wanted <= set(COMMANDS)
 
 

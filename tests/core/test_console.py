@@ -136,3 +136,15 @@ def test_what_is_no_exposure_is_refused(word: str) -> None:
     with pytest.raises(click.BadParameter, match=f"^{word} is no exposure; give full, delta, or"):
         ExposureType().convert(word, None, None)
     assert ExposureType(auto=True).convert("auto", None, None) == "auto"
+
+
+def test_the_version_names_what_computes() -> None:
+    """A report of a problem needs both."""
+    from click.testing import CliRunner
+
+    from tsr.runtime.cli import main
+
+    result = CliRunner().invoke(main, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("tsr 0.")
+    assert "onnxruntime " in result.stdout

@@ -40,7 +40,7 @@ def events(result: Result) -> list[dict[str, Any]]:
 
 def record_of(result: Result) -> RunRecord:
     (done,) = (event for event in events(result) if event["event"] == "done")
-    return RunRecord.from_json(done["record"])
+    return RunRecord.from_json(json.dumps(done["record"]))
 
 
 @pytest.mark.slow
@@ -251,3 +251,55 @@ def test_ranges(words: str, expected: tuple[float, float] | None) -> None:
             TimeRange().convert(words, None, None)
     else:
         assert TimeRange().convert(words, None, None) == expected
+
+
+def test_nothing_crosses_a_cut(
+    tmp_path: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each shot is what it would be in a file of its own; short ones borrow or are interpolated."""
+    from tsr.pipeline import one_shot
+
+    dark = 0.1 + 0.3 * clips.rotating_spokes(13, HEIGHT, WIDTH)
+    light = np.repeat(np.array([0.9, 0.6, 0.95], np.float32)[:, None], 4, axis=1)
+    light = light[:, :, None, None] - 0.1 * clips.rotating_spokes(4, HEIGHT, WIDTH)
+    parts = [dark[:, :10], light[:, :3], dark[:, 10:], light[:, 3:]]
+    lossless: dict[str, Any] = {"codec": "ffv1", "pixel_format": "bgr0"}
+    whole = clips.write_video(tmp_path / "in.mkv", np.concatenate(parts, axis=1), **lossless)
+    shots = [range(0, 10), range(10, 13), range(13, 16), range(16, 17)]
+    monkeypatch.setattr(one_shot, "find_shots", lambda _: shots)
+    record = record_of(
+        tsr(tmp_path / "c", whole, "-o", tmp_path / "out.mkv", "--encoder", "ffv1", "--factor", 2,
+            "--json")
+    )  # fmt: skip
+    assert [shot.source for shot in record.shots] == [
+        "trained", "interpolated", "borrowed", "interpolated",
+    ]  # fmt: skip
+    assert "frames 0 to 9" in record.shots[2].reason
+    made, _ = read_volume(tmp_path / "out.mkv")
+    alone = clips.write_video(tmp_path / "alone.mkv", parts[0], **lossless)
+    monkeypatch.setattr(one_shot, "find_shots", lambda clip: [range(clip.num_frames)])
+    record_of(
+        tsr(tmp_path / "c", alone, "-o", tmp_path / "a.mkv", "--encoder", "ffv1", "--factor", 2,
+            "--json")
+    )  # fmt: skip
+    np.testing.assert_array_equal(made[:, :20], read_volume(tmp_path / "a.mkv")[0])
+    single = np.rint(parts[3] * 255) / 255  # one frame: nothing to interpolate
+    np.testing.assert_allclose(made[:, -2:], np.repeat(single, 2, axis=1), rtol=0, atol=1e-6)
+
+
+def test_a_preview_of_the_liveliest_seconds(tmp_path: Path, stubbed: None) -> None:
+    """Beside the output, which is not made: twice as wide, every frame of it."""
+    still = np.repeat(0.3 + 0.4 * clips.rotating_spokes(1, HEIGHT, WIDTH), 40, axis=1)
+    lively = 0.3 + 0.4 * clips.rotating_spokes(20, HEIGHT, WIDTH)
+    video = np.concatenate((still, lively, still), axis=1)
+    whole = clips.write_video(tmp_path / "in.mp4", video, fps=10)
+    result = tsr(
+        tmp_path / "c", whole, "-o", tmp_path / "out.mp4", "--factor", 2, "--preview", "--json"
+    )
+    (done,) = (event for event in events(result) if event["event"] == "preview")
+    assert Path(done["wrote"]) == tmp_path / "out_preview.mp4"
+    assert not (tmp_path / "out.mp4").exists()
+    made, info = read_volume(tmp_path / "out_preview.mp4")
+    assert (info.num_frames, info.width) == (40, 2 * WIDTH)
+    changes = np.abs(np.diff(made[:, :, -HEIGHT:], axis=1)).mean(axis=(0, 2, 3))
+    assert (changes[2:-2] > 0.005).all()  # of the lively part, and all of it

@@ -64,3 +64,9 @@ def test_a_page_that_fails_does_not_lose_the_output(
     assert result.exit_code == 1
     assert "is complete, but its report is not: the disk is full" in result.stderr
     assert output.is_file()
+
+
+def test_a_preview_has_no_report(tmp_path: Path, clip: Path) -> None:
+    result = tsr(tmp_path / "c", clip, "--preview", "--report", tmp_path / "report.html")
+    assert result.exit_code == 2
+    assert "a preview has no report" in result.stderr

@@ -1,8 +1,5 @@
 """The software that a result depends on."""
 
-import importlib.metadata
-import platform
-
 PACKAGES = {
     "tsr": "zero-shot-tsr",
     "torch": "torch",
@@ -21,6 +18,9 @@ PACKAGES = {
 
 def versions() -> dict[str, str]:
     """Versions of what is installed, without importing it."""
+    import importlib.metadata  # here, since it takes longer than all of `--help`
+    import platform
+
     found = {"python": platform.python_version()}
     for name, package in PACKAGES.items():
         try:

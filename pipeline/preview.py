@@ -1,0 +1,112 @@
+"""A few seconds first: the liveliest of a video, beside what plain interpolation makes of them."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, FrameTimes, choose_encoding
+from tsr.core.outputs import check_output
+from tsr.core.tiling import Span
+from tsr.pipeline.cache import VideoCache
+from tsr.pipeline.job import MIN_FRAMES, Job
+from tsr.pipeline.one_shot import networks
+from tsr.pipeline.told import Told
+
+SECONDS = Fraction(2)
+"""Of the input that are shown."""
+
+MINUTES = 3.0
+"""Of training at most: less than a whole video is worth, enough to see what there is to gain."""
+
+WATCHABLE = Fraction(30)
+"""Frames per second of the preview; so it shows every frame, in slow motion."""
+
+CAPTIONS = {
+    "linear": ("Linear", "neighbouring frames mixed"),
+    "ours": ("Ours", "learned from these seconds alone"),
+}
+
+Frame = NDArray[np.float32]
+
+
+def preview_path(output: Path) -> Path:
+    """Beside the output: fast.mp4 has fast_preview.mp4."""
+    return output.with_name(f"{output.stem}_preview.mp4")
+
+
+def preview(job: Job, kept: VideoCache, told: Told) -> Path:
+    """Train on the liveliest seconds for a few minutes, and write them side by side with linear
+    interpolation.
+
+    Raises:
+        TsrError: as `tsr.pipeline.one_shot.make`.
+    """
+    output = preview_path(job.output)
+    check_output(output, inputs=(job.clip.path,), overwrite=job.options.overwrite)
+    told.stage("look", "for the liveliest seconds")
+    first, last = liveliest_part(job.clip.part(*job.retimed))
+    first, last = first + job.retimed[0], last + job.retimed[0]
+    told.done(f"frames {first} to {last - 1}")
+    minutes = min(MINUTES, job.options.max_minutes or MINUTES)
+    clip = job.clip.part(first, last)
+    short = replace(
+        job,
+        clip=clip,
+        options=replace(job.options, part=None, max_minutes=minutes),
+        retimed=(0, clip.num_frames),
+    )
+    (made,) = networks(short, short.whole, kept, told).values()
+    told.stage("render")
+    with closing(made.maker.frames(clip)) as ours:
+        _write(output, clip, job.options.factor, ours, told)
+    told.done(f"{output}")
+    return output
+
+
+def liveliest_part(clip: ClipInfo) -> Span:
+    """The frames [first, last) of about `SECONDS` in which most changes."""
+    length = min(clip.num_frames, max(MIN_FRAMES, round(SECONDS * clip.fps)))
+    changes = [0.0]
+    with ClipReader(clip.path, clip) as reader:
+        before: Frame | None = None
+        for frame in reader:
+            small = frame[:, ::8, ::8].copy()
+            if before is not None:
+                changes.append(float(np.abs(small - before).mean()))
+            before = small
+    sums = np.concatenate([[0.0], np.cumsum(changes)])
+    first = int(np.argmax(sums[length:] - sums[:-length]))
+    return first, first + length
+
+
+def _write(output: Path, clip: ClipInfo, factor: int, ours: Iterator[Frame], told: Told) -> None:
+    """Both side by side, each under its caption."""
+    from tsr.evaluation.baselines import upsampled
+    from tsr.evaluation.picture import caption_strip
+
+    strips = [
+        caption_strip(clip.width, *words, accent=name == "ours") for name, words in CAPTIONS.items()
+    ]
+    num_frames = clip.num_frames * factor
+    joint = replace(
+        clip, height=clip.height + strips[0].shape[1], width=2 * clip.width, display_matrix=None
+    )
+    times = FrameTimes.constant(WATCHABLE, num_frames)
+    encoding = choose_encoding(output, replace(joint, times=times))
+    with (
+        ClipReader(clip.path, clip) as reader,
+        ClipWriter(output, joint, times=times, encoding=encoding) as writer,
+    ):
+        linear = upsampled(iter(reader), factor, "linear")
+        for n, pair in enumerate(zip(linear, ours, strict=True)):
+            panels = [
+                np.concatenate((strip, np.clip(frame, 0, 1)), axis=1)
+                for strip, frame in zip(strips, pair, strict=True)
+            ]
+            writer.write(np.ascontiguousarray(np.concatenate(panels, axis=2), np.float32))
+            told.show(f"{n + 1}/{num_frames} frames", share=(n + 1) / num_frames)
