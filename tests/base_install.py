@@ -49,7 +49,7 @@ def check(folder: Path) -> None:
     slow, fast = probe(folder / "slow.mkv"), probe(folder / "fast.mkv")
     assert fast.num_frames == 8 * slow.num_frames
     assert fast.fps == 8 * slow.fps
-    assert "no unclipped pixel is more than 1/255 off" in (folder / "run.html").read_text("utf-8")
+    assert 'id="certificate"' in (folder / "run.html").read_text("utf-8")
     print(f"the base install alone made {fast.times}")
 
 

@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, and what is made from the code says what the code does."""
 
+import ast
 import re
 import runpy
 from fractions import Fraction
@@ -56,6 +57,28 @@ def test_the_reference_of_the_commands_is_current() -> None:
     """After a change of an option: `make docs`."""
     made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["reference"]()
     assert (ROOT / "docs" / "cli.md").read_text("utf-8") == made
+
+
+def messages() -> str:
+    """All strings of the code; those with values in them in their constant parts."""
+    folders = ("core", "trainer", "calibration", "export", "runtime", "pipeline")
+    files = (file for folder in folders for file in (ROOT / folder).rglob("*.py"))
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return "\n".join(value for value in constants if isinstance(value, str))
+
+
+def test_messages_that_are_explained_are_those_of_the_code() -> None:
+    """Word by word, between what stands for names and numbers."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    code = messages()
+    explained = re.findall(r"^\| `([^|]+)` \|", text, re.MULTILINE)
+    assert len(explained) > 30
+    for message in explained:
+        parts = re.split(r"…|\b[A-Z]{2,}\b(?!-)|\b[NMWHE]\b|[×`]|No space left on device", message)
+        for part in parts:
+            if len(part.strip(" ,:()")) > 5:
+                assert part.strip(" ,:()") in code, f"{part!r} of {message!r}"
 
 
 def test_figures_of_the_readme_are_those_of_the_results() -> None:
