@@ -49,11 +49,12 @@ from tsr.core.errors import TsrError
 )
 @click.option(
     "--exposure",
-    type=ExposureType(),
-    metavar="full|delta|FRACTION",
+    type=ExposureType(auto=True),
+    metavar="full|delta|auto|FRACTION",
     default="full",
     show_default=True,
-    help="Part of a frame interval that the shutter was open for; delta: an instant.",
+    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
+    "estimated from the blur, full if that is not sure.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
@@ -65,7 +66,7 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
-    exposure: float,
+    exposure: Any,
     device: str,
     resume: bool,
     overwrite: bool,

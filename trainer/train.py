@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -19,6 +19,7 @@ from tsr.core.volume import Volume
 from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
+from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
@@ -32,6 +33,7 @@ class TrainResult:
     Args:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
+        exposure: followed, as a fraction of the frame interval.
         interrupted: stopped before its budget was used; `--resume` goes on.
         examples: what it learned from; `none` for plain interpolation.
         history: (step, mean training loss since the last, validation PSNR) of each validation.
@@ -42,6 +44,7 @@ class TrainResult:
     psnr: float
     cubic: float
     seconds: float
+    exposure: float
     interrupted: bool
     examples: str
     history: tuple[tuple[int, float, float], ...] = ()
@@ -53,7 +56,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
-    exposure: float | None = None,
+    exposure: float | Literal["auto"] | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -65,7 +68,8 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
-        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
+            estimated if `auto`.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -81,12 +85,18 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
-    if exposure is not None:
-        ladder = replace(ladder, exposure=exposure)
+    meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
-        video, part = coarse_video(reader, ladder)
+        frames = meter.watch(reader) if exposure == "auto" else reader
+        video, part = coarse_video(frames, ladder)
     if part:
         note(part)
+    if exposure == "auto":
+        estimate = meter.estimate()
+        note(estimate.line())
+        exposure = estimate.exposure
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     stamp = stamp_video(info)
 
     state = TrainState.fresh(config, place)
@@ -139,6 +149,7 @@ def train(
         psnr=state.best_psnr,
         cubic=validation.cubic_psnr,
         seconds=state.seconds,
+        exposure=ladder.exposure,
         interrupted=interrupted,
         examples=config.examples,
         history=tuple(state.history),
