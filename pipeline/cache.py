@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tsr.core.cache import cache_folder, keep
+from tsr.core.console import check_installed
 from tsr.core.errors import OutputError, TsrError
 
 SCHEMA = 1
@@ -71,6 +72,7 @@ class Cache:
             BusyError: another process works on it, and `waiting` is None.
             OutputError: the cache cannot be written.
         """
+        check_installed("the cache", "all", {"filelock": "filelock"})
         from filelock import FileLock, Timeout
 
         folder = self.root / sha256[:24]

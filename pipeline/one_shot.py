@@ -9,7 +9,7 @@ from typing import Any
 
 from tsr.core.cache import keep
 from tsr.core.clip_io import ClipInfo, Encoding, join_pieces
-from tsr.core.console import check_installed, duration
+from tsr.core.console import duration
 from tsr.core.errors import OutputError
 from tsr.core.model_card import file_sha256
 from tsr.core.tiling import Span
@@ -47,7 +47,6 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     Raises:
         TsrError: says what failed; what was complete is kept.
     """
-    check_installed("tsr", "all", NEEDED)
     shots = find_shots(job.clip)
     sections = job.sections(shots)
     retimed = {section.shot for section in sections if section.factor > 1}
@@ -164,7 +163,8 @@ def _trained(
         start=span[0],
         stop=span[1],
         source="trained",
-        reason=f"{clip.num_frames} frames to learn from",
+        reason=f"{clip.num_frames} frames to learn from"
+        + (", begun with the network of the shot before" if before else ""),
         model=str(training.model),
         history=training.history,
         psnr=training.psnr,
