@@ -58,7 +58,8 @@ def train(
         before: the network of the shot before, whose weights the training begins with.
 
     Raises:
-        TsrError: the training cannot go on, or was interrupted.
+        TsrError: the training cannot go on.
+        KeyboardInterrupt: it was interrupted, and its state saved.
     """
     from tsr.trainer.train import resume_file
     from tsr.trainer.train import train as train_network
@@ -102,7 +103,7 @@ def train(
         resume_file(model).unlink(missing_ok=True)
         result = run(resume=False)
     if result.interrupted:
-        raise TsrError(f"interrupted at step {result.steps}; the same command goes on from there")
+        raise KeyboardInterrupt  # which the training had turned into a question between steps
     plain = {"history": result.history, "psnr": result.psnr, "cubic": result.cubic}
     keep(report, json.dumps(plain).encode())
     told.done(
