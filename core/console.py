@@ -3,12 +3,16 @@
 Exit status: 0 done · 1 the work failed or was interrupted, said in one line · 2 wrong usage.
 """
 
+import contextlib
 import importlib.util
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn, Self
 
 import click
 
@@ -28,19 +32,69 @@ def check_tile(tile: tuple[int, int, int] | None) -> None:
 
 
 class Command(click.Command):
-    """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1."""
+    """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1.
+
+    Args:
+        loads: module that takes long to import. That is done once the command line is understood,
+            and until then Ctrl-C ends the process at once: no import can be interrupted cleanly.
+    """
+
+    def __init__(self, *arguments: Any, loads: str | None = None, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.loads = loads
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TsrError as error:
-            _fail(f"{ctx.info_name}: {error}")
-        except KeyboardInterrupt:
-            _fail(f"{ctx.info_name}: interrupted; nothing was written under the final name")
-        except MemoryError:
-            _fail(f"{ctx.info_name}: out of memory; close other programs or use a smaller input")
-        except BrokenPipeError:
-            _fail(f"{ctx.info_name}: the program reading the output went away")
+        interrupted = f"{ctx.info_name}: interrupted; nothing was written under the final name"
+        with Interrupts() as interrupts:
+            try:
+                # What is not installed the command itself will miss, with a word on how to get it.
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(self.loads or __name__)
+                interrupts.become_exceptions()
+                return super().invoke(ctx)
+            except TsrError as error:
+                _fail(f"{ctx.info_name}: {error}")
+            except KeyboardInterrupt:
+                _fail(interrupted)
+            except MemoryError:
+                _fail(
+                    f"{ctx.info_name}: out of memory; close other programs or use a smaller input"
+                )
+            except BrokenPipeError:
+                _fail(f"{ctx.info_name}: the program reading the output went away")
+            except Exception:
+                if not Interrupts.pressed:
+                    raise
+                _fail(interrupted)  # a library's C code has made an error of its own of it
+
+
+class Interrupts:
+    """What Ctrl-C does while a command runs: at first it ends the process, without a word."""
+
+    pressed = False
+    """Whether it was pressed. Callbacks from C swallow the exception, so `Progress` looks here."""
+
+    def __enter__(self) -> Self:
+        Interrupts.pressed = False
+        # Only the main thread may say what signals do.
+        self._ours = threading.current_thread() is threading.main_thread()
+        if self._ours:
+            self._before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return self
+
+    def become_exceptions(self) -> None:
+        """From now on Ctrl-C raises `KeyboardInterrupt`."""
+        if self._ours:
+            signal.signal(signal.SIGINT, self._raise)
+
+    @staticmethod
+    def _raise(number: int, frame: FrameType | None) -> None:
+        Interrupts.pressed = True
+        raise KeyboardInterrupt
+
+    def __exit__(self, *raised: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
 
 
 def _fail(line: str) -> NoReturn:
@@ -105,6 +159,8 @@ class Progress:
 
     def show(self, text: str, *, force: bool = False) -> None:
         """Show `text` if the last line is old enough, or in any case with `force`."""
+        if Interrupts.pressed and not force:
+            raise KeyboardInterrupt
         now = time.monotonic()
         if self.quiet or (not force and now - self._last < self.interval):
             return

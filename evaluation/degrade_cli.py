@@ -8,7 +8,7 @@ import click
 from tsr.core.console import InPath, command
 
 
-@command()
+@command(loads="tsr.core.clip_io")
 @click.argument("truth", type=InPath)
 @click.option(
     "-f",

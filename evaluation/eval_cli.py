@@ -15,7 +15,7 @@ FORMATS = {"psnr": "{:.2f}", "ssim": "{:.4f}", "lpips": "{:.4f}"}
 TITLES = {"psnr": "PSNR dB", "ssim": "SSIM", "lpips": "LPIPS"}
 
 
-@command()
+@command(loads="tsr.core.clip_io")
 @click.argument("output", type=InPath)
 @click.argument("truth", type=InPath)
 @click.option(

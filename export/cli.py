@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tsr.export.to_engine import EngineOptions, EngineResult
 
 
-@command()
+@command(loads="tsr.export.to_onnx")
 @click.argument("model", type=InPath)
 @click.option(
     "-o", "--output", type=InPath, help="Named .onnx, or .plan for TensorRT. [default: MODEL.onnx]"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tsr.runtime.run import RunProgress
 
 
-@command()
+@command(loads="tsr.runtime.run")
 @click.argument("model", type=InPath)
 @click.argument("clip", type=InPath)
 @click.option(

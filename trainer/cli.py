@@ -11,7 +11,7 @@ from tsr.core.console import InPath, Progress, command, duration
 from tsr.core.errors import TsrError
 
 
-@command()
+@command(loads="tsr.trainer.train")
 @click.argument("clip", type=InPath)
 @click.option("-o", "--output", type=InPath, help="Model file. [default: CLIP.safetensors]")
 @click.option(
