@@ -119,7 +119,6 @@ def run(
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     stages = backend.seconds
-    audio = None if slow_motion else clip
     segment = segment or segment_size(ladder, info.height, info.width)
     progress = RunProgress(times.num_frames, network_work(ladder, info, segment))
 
@@ -129,7 +128,7 @@ def run(
         report(progress)
 
     backend.worked = worked
-    writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)
+    writer = ClipWriter(output, info, times=times, encoding=encoding, streams=True)
 
     def write(frame: NDArray[np.float32]) -> None:
         before = time.perf_counter()

@@ -87,6 +87,17 @@ DEFAULT_ENCODERS = {
 }
 """Encoder of each suffix; the empty suffix is a folder of PNG images."""
 
+_WITHOUT_DATA = ("audio", "subtitles", "attachments", "chapters")
+HOLDS: dict[str, tuple[str, ...]] = {
+    ".mp4": _WITHOUT_DATA,
+    ".mov": _WITHOUT_DATA,
+    ".mkv": _WITHOUT_DATA,
+    ".webm": ("audio", "subtitles", "chapters"),
+    ".avi": ("audio",),
+    "": (),
+}
+"""What each suffix has a place for beside one video stream, by the names of `ClipInfo.beside`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
@@ -96,6 +107,8 @@ class Encoding:
     """One of `ENCODERS`."""
     codec: str
     """FFmpeg's encoder."""
+    suffix: str
+    """Of the container, one of `DEFAULT_ENCODERS`."""
     pixel_format: str
     """One of `formats.LAYOUTS`; for FFV1, PNG the samples' values (their packing may differ)."""
     quality: int | None = None
@@ -109,6 +122,16 @@ class Encoding:
     def is_folder(self) -> bool:
         """Whether the output is a folder of images."""
         return self.encoder == "png"
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """What there is a place for beside the picture."""
+        return HOLDS[self.suffix]
+
+    @property
+    def place(self) -> str:
+        """What notes call the container."""
+        return self.suffix or "a folder of images"
 
     @property
     def lossless(self) -> bool:
@@ -153,6 +176,7 @@ def choose_encoding(
     return Encoding(
         encoder=name,
         codec=chosen.codec,
+        suffix=suffix,
         pixel_format=pixel_format,
         quality=_quality(name, chosen, quality),
         options=dict(chosen.options),

@@ -1,27 +1,25 @@
 """What a clip is, found without decoding more than its first frame."""
 
-from __future__ import annotations  # PyAV's Packet is generic for the type checker only
-
 import struct
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, cast
 
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Stream
 from av.video.stream import VideoStream
 
+from tsr.core.clip_io.attachments import attached_files, covers
 from tsr.core.clip_io.colour import FULL_RANGE, Colour, resolve_colour
+from tsr.core.clip_io.counting import count_frames
 from tsr.core.clip_io.folder import FolderListing, decode_image, list_folder
 from tsr.core.clip_io.formats import layout_of
 from tsr.core.clip_io.opening import open_clip, reason
-from tsr.core.clip_io.times import FrameTimes, times_from_ticks
+from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
 
 MAX_PIXELS = 2**27
@@ -30,10 +28,6 @@ DEFAULT_FOLDER_FPS = Fraction(30)
 """Frames per second of an image folder when none is given."""
 SHARED_CLOCK_FORMATS = ("mpegts", "mpeg")
 """Containers whose clock starts anywhere; their times are counted from the file's own start."""
-DECODING_ORDER_FORMATS = ("avi",)
-"""Containers without presentation times: frames are shown one after the other as stored."""
-HEADER_DURATION_FORMATS = ("mov", "matroska")
-"""Containers whose header says how long they are, so that a cut-off copy is noticed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +56,9 @@ class ClipInfo:
     """Degrees counter-clockwise by which players turn the frame."""
     sample_aspect_ratio: Fraction = Fraction(1)
     """Width of one pixel over its height."""
-    has_audio: bool = False
-    """Whether the file has at least one audio stream."""
+    beside: tuple[str, ...] = ()
+    """What else the file holds: "audio", "subtitles", "attachments", "chapters", "data" (timecode,
+    sensors) and "further videos"."""
     time_origin: Fraction = Fraction(0)
     """Seconds on the file's own clock that count as zero in `times`."""
     notes: tuple[str, ...] = ()
@@ -78,6 +73,11 @@ class ClipInfo:
     def fps(self) -> Fraction:
         """Exact frames per second; the mean rate when it varies."""
         return self.times.fps
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file has at least one audio stream."""
+        return "audio" in self.beside
 
     @property
     def grey(self) -> bool:
@@ -110,14 +110,14 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
-        times = _count(container, stream, path, rates)
+        times = count_frames(container, stream, path, rates)
         return ClipInfo(
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
             sample_aspect_ratio=Fraction(ratio) if ratio else Fraction(1),
             display_matrix=_display_matrix(frame),
             rotation=frame.rotation,
-            has_audio=bool(container.streams.audio),
+            beside=_beside(container),
             time_origin=origin,
             **_picture(frame),
         )
@@ -159,85 +159,27 @@ def interlaced(path: Path) -> str:
     )
 
 
+def _beside(container: InputContainer) -> tuple[str, ...]:
+    """What a file holds beside the picture."""
+    streams, chapters = container.streams, container.chapters()
+    # MP4 keeps the titles of its chapters in a track of text, which FFmpeg shows as data.
+    data = [s for s in streams.data if not (chapters and s.name == "bin_data")]
+    pictures = covers(container)
+    found = {
+        "audio": streams.audio,
+        "subtitles": streams.subtitles,
+        "attachments": [*attached_files(container), *pictures],
+        "chapters": chapters,
+        "data": data,
+        "further videos": streams.video[1 + len(pictures) :],
+    }
+    return tuple(kind for kind, those in found.items() if those)
+
+
 def _time_origin(container: InputContainer) -> Fraction:
     if container.format.name not in SHARED_CLOCK_FORMATS or container.start_time is None:
         return Fraction(0)
     return Fraction(container.start_time, 1_000_000)
-
-
-def _count(
-    container: InputContainer, stream: VideoStream, path: Path, rates: Sequence[Fraction]
-) -> FrameTimes:
-    """Demux the whole file: the times of its frames, in presentation order."""
-    shown: list[tuple[int, int]] = []  # (pts, duration) in ticks
-    num_packets = num_untimed = 0
-    last_end = Fraction(0)
-    try:
-        for packet in container.demux():
-            last_end = max(last_end, _end(packet))
-            if packet.stream_index != stream.index or not packet.size:
-                continue
-            num_packets += 1
-            if packet.is_discard:
-                continue  # cut off by an edit list: decoded, never shown
-            stamp = packet.dts if container.format.name in DECODING_ORDER_FORMATS else packet.pts
-            if stamp is None:
-                num_untimed += 1
-            else:
-                shown.append((stamp, packet.duration or 0))
-    except (FFmpegError, OSError) as error:
-        raise ClipError(_cut_off(path, num_packets, None, reason(error))) from error
-    _check_complete(container, stream, path, num_packets, last_end)
-    shown.sort()
-    ticks = [pts for pts, _ in shown]
-    time_base = Fraction(stream.time_base or Fraction(1, 90_000))
-    if num_untimed or len(set(ticks)) < len(ticks):
-        return _times_without_stamps(num_untimed + len(ticks), rates, path)
-    if not ticks:
-        raise ClipError(f"{path} holds no frames; expected at least one")
-    return times_from_ticks(ticks, time_base, shown[-1][1], rates)
-
-
-def _end(packet: Packet[Stream]) -> Fraction:
-    """When a packet's content ends, in seconds on the file's clock."""
-    if packet.pts is None or not packet.size or not packet.time_base:
-        return Fraction(0)
-    return (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
-
-
-def _check_complete(
-    container: InputContainer, stream: VideoStream, path: Path, num_packets: int, end: Fraction
-) -> None:
-    """Raise `ClipError` when the header promises more than the file holds."""
-    # FFmpeg's index of an MP4 leaves out what an edit list trims; the header's count does not.
-    expected = min(stream.frames, len(stream.index_entries) or stream.frames)
-    if expected > num_packets:
-        raise ClipError(_cut_off(path, num_packets, expected, "the file ends early"))
-    # In whole microseconds, FFmpeg's unit for a container's duration.
-    promised = Fraction(container.duration or 0, 1_000_000)
-    named = any(name in container.format.name for name in HEADER_DURATION_FORMATS)
-    if named and promised - end > max(Fraction(1), promised / 20):
-        raise ClipError(
-            _cut_off(path, num_packets, None, f"{float(end):.1f} s of {float(promised):.1f} s")
-        )
-
-
-def _cut_off(path: Path, readable: int, promised: int | None, why: str) -> str:
-    of = f" of {promised}" if promised else ""
-    return (
-        f"{path} is damaged or incomplete ({why}): {readable}{of} frames are readable; copy it "
-        f"again, or keep the readable part: ffmpeg -i {path.name} -crf 12 repaired.mp4"
-    )
-
-
-def _times_without_stamps(num_frames: int, rates: Iterable[Fraction], path: Path) -> FrameTimes:
-    """Times of a stream whose frames carry no, or repeated, timestamps."""
-    for rate in rates:
-        return FrameTimes.constant(rate, num_frames)
-    raise ClipError(
-        f"{path} has neither usable timestamps nor a frame rate; set one while copying: "
-        f"ffmpeg -r 30 -i {path.name} -c copy timed.mp4"
-    )
 
 
 class _Picture(TypedDict):

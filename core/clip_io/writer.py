@@ -1,6 +1,7 @@
 """Frames into a file that appears, complete, only at the end."""
 
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,8 +11,11 @@ import numpy as np
 from tsr.core.clip_io.encoding import Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.pixels import Frame
-from tsr.core.clip_io.sinks import FolderSink, FrameSink, VideoSink
-from tsr.core.clip_io.times import FrameTimes
+from tsr.core.clip_io.side_streams import KINDS
+from tsr.core.clip_io.sinks import FolderSink, FrameSink
+from tsr.core.clip_io.tags import read_tags
+from tsr.core.clip_io.times import FrameTimes, stretch
+from tsr.core.clip_io.video_sink import VideoSink
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
 from tsr.core.volume import Volume, check_volume
@@ -20,7 +24,7 @@ from tsr.core.volume import Volume, check_volume
 class ClipWriter:
     """A context manager that encodes frames; `path` appears only if the block ends well.
 
-    Colour tags, rotation, pixel shape and file metadata are `info`'s. Use `core.outputs.
+    Colour tags, rotation, pixel shape, metadata and chapters are `info`'s. Use `core.outputs.
     check_output` before long work; an existing file is replaced.
 
     Args:
@@ -28,7 +32,8 @@ class ClipWriter:
         info: the clip that the frames were made from.
         times: when each output frame is shown; exactly this many frames must be written.
         encoding: `choose_encoding(path, info)` when None.
-        audio_from: file whose audio is copied, in sync, if the output lasts as long as `info`.
+        streams: whether sound, subtitles and attachments of `info`'s file are kept, in sync. What
+            the output has no place for becomes a note, and so does sound when time is stretched.
 
     Raises:
         OutputError: the file cannot be written, or the number of frames is not `times`'.
@@ -41,13 +46,13 @@ class ClipWriter:
         *,
         times: FrameTimes,
         encoding: Encoding | None = None,
-        audio_from: Path | None = None,
+        streams: bool = False,
     ) -> None:
         self.path = Path(path)
         self.info = info
         self.times = times
         self.encoding = encoding or choose_encoding(self.path, info)
-        self.audio_from = audio_from
+        self.streams = streams
         self.notes: list[str] = list(self.encoding.notes)
         """What the output does not keep; complete once the block has ended."""
         self._stack = ExitStack()
@@ -65,9 +70,9 @@ class ClipWriter:
         return self
 
     def _open(self, temporary: Path) -> FrameSink:
+        stretched = stretch(self.info, self.times)
+        beside = self._kept_beside(stretched)
         if self.encoding.is_folder:
-            if self.audio_from is not None and self.info.has_audio:
-                self.notes.append("a folder of images holds no audio; it was left out")
             return FolderSink(temporary, self.info, self.encoding, self.times.num_frames)
         return VideoSink(
             temporary,
@@ -75,18 +80,24 @@ class ClipWriter:
             self.info,
             self.times,
             self.encoding,
-            self._audio_source(),
-            self.notes,
+            tags=read_tags(self.info, stretched),
+            beside=beside,
+            stretch=stretched,
+            notes=self.notes,
         )
 
-    def _audio_source(self) -> Path | None:
-        if self.audio_from is None or not self.info.has_audio:
-            return None
-        # A frame group cut off at the end shortens a clip by less than one of its frames.
-        if abs(self.times.span - self.info.times.span) > max(self.info.times.durations):
-            self.notes.append("the output lasts longer than the input, so its audio was left out")
-            return None
-        return self.audio_from
+    def _kept_beside(self, stretched: Fraction) -> tuple[str, ...]:
+        """Which kinds of streams go into the output; `notes` names those that do not."""
+        if not self.streams:
+            return ()
+        holds = self.encoding.holds
+        if left_out := [kind for kind in self.info.beside if kind not in holds]:
+            self.notes.append(f"{self.encoding.place} holds no {', '.join(left_out)}; left out")
+        kept = [kind for kind in KINDS if kind in self.info.beside and kind in holds]
+        if stretched != 1 and "audio" in kept:
+            kept.remove("audio")
+            self.notes.append("time is stretched, so the audio was left out")
+        return tuple(kept)
 
     def write(self, frame: Frame) -> None:
         """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded.

@@ -1,0 +1,52 @@
+"""The video encoder of an output: its options, and the tags that tell players what it holds."""
+
+from fractions import Fraction
+
+from av.video.stream import VideoStream
+
+from tsr.core.clip_io.colour import FULL_RANGE, RGB_MATRIX
+from tsr.core.clip_io.encoding import Encoding
+from tsr.core.clip_io.formats import LAYOUTS
+from tsr.core.clip_io.info import ClipInfo
+from tsr.core.clip_io.sinks import PACKED
+
+CUTREE_WIDTH = 256
+"""x265 writes past its buffers when it weighs the blocks of very narrow frames (seen at 48 columns
+under valgrind, not at 216), so that is switched off below this width."""
+
+
+def encoder_options(encoding: Encoding, info: ClipInfo, *, constant_rate: bool) -> dict[str, str]:
+    """Options for FFmpeg's encoder."""
+    options = dict(encoding.options)
+    if encoding.quality is not None:
+        options["crf"] = str(encoding.quality)
+    # Reordered frames with uneven steps lose the last frame's duration in MP4, and AVI cannot tell
+    # decoding order from presentation order at all.
+    if encoding.suffix == ".avi" or not constant_rate:
+        if encoding.encoder == "h264":
+            options["bf"] = "0"
+        if encoding.encoder == "hevc":
+            options["x265-params"] += ":bframes=0"
+    if encoding.encoder == "hevc" and info.width < CUTREE_WIDTH:
+        options["x265-params"] += ":cutree=0"
+    return options
+
+
+def configure(stream: VideoStream, encoding: Encoding, info: ClipInfo, time_base: Fraction) -> None:
+    """Set a new stream's size, format, colour tags and geometry."""
+    encoder = stream.codec_context
+    stream.time_base = encoder.time_base = time_base
+    encoder.width, encoder.height = info.width, info.height
+    name = encoding.pixel_format
+    encoder.pix_fmt = PACKED.get(encoding.encoder, {}).get(name, name)
+    encoder.thread_count = 0
+    rgb = LAYOUTS[name].kind == "rgb"
+    encoder.colorspace = RGB_MATRIX if rgb else info.colour.matrix
+    encoder.color_range = FULL_RANGE if rgb else info.colour.range
+    encoder.color_primaries = info.colour.primaries
+    encoder.color_trc = info.colour.transfer
+    encoder.sample_aspect_ratio = info.sample_aspect_ratio
+    if encoding.encoder == "hevc" and encoding.suffix in (".mp4", ".mov"):
+        encoder.codec_tag = "hvc1"  # the only one that Apple's players accept
+    if info.display_matrix is not None:
+        stream.set_display_matrix(info.display_matrix)
