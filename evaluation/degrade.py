@@ -131,7 +131,7 @@ def degrade(
                 writer.write(frame)
                 shown.show(f"frame {number} of {times.num_frames}")
     dropped = info.num_frames - factor * times.num_frames
-    notes = [*info.notes, *writer.notes]
+    notes = [*info.notes, *reader.notes, *writer.notes]
     if dropped:
         notes.append(f"the last {dropped} of {info.num_frames} frames fill no group of {factor}")
     if not encoding.lossless:

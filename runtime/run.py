@@ -154,7 +154,12 @@ def run(
         stages=dict(stages),
         backend=backend.name,
         ladder=str(ladder),
-        notes=[*calibration_notes(card, info, backend.name), *info.notes, *writer.notes],
+        notes=[
+            *calibration_notes(card, info, backend.name),
+            *info.notes,
+            *reader.notes,
+            *writer.notes,
+        ],
     )
 
 

@@ -16,8 +16,9 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.attachments import attached_files, covers
 from tsr.core.clip_io.colour import FULL_RANGE, Colour, resolve_colour
 from tsr.core.clip_io.counting import count_frames
+from tsr.core.clip_io.deinterlace import is_interlaced
 from tsr.core.clip_io.folder import FolderListing, decode_image, list_folder
-from tsr.core.clip_io.formats import layout_of
+from tsr.core.clip_io.formats import is_transparent, layout_of
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
@@ -59,6 +60,8 @@ class ClipInfo:
     beside: tuple[str, ...] = ()
     """What else the file holds: "audio", "subtitles", "attachments", "chapters", "data" (timecode,
     sensors) and "further videos"."""
+    interlaced: bool = False
+    """Whether it is flagged so; `ClipReader` then delivers deinterlaced frames, one for one."""
     time_origin: Fraction = Fraction(0)
     """Seconds on the file's own clock that count as zero in `times`."""
     notes: tuple[str, ...] = ()
@@ -95,7 +98,7 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
         fps: rate of an image folder; `DEFAULT_FOLDER_FPS` when None. Refused for a video.
 
     Raises:
-        ClipError: missing, foreign, damaged, truncated, interlaced, empty or oversized input.
+        ClipError: missing, foreign, damaged, truncated, transparent, empty or oversized input.
         SettingsError: `fps` given for a video.
     """
     path = Path(path)
@@ -107,6 +110,7 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
         frame = _first_frame(container, stream, path)
         rates = [Fraction(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
         ratio = stream.sample_aspect_ratio
+        interlaced = is_interlaced(frame, stream)
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
@@ -118,6 +122,8 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
             display_matrix=_display_matrix(frame),
             rotation=frame.rotation,
             beside=_beside(container),
+            interlaced=interlaced,
+            notes=(deinterlaced("the video is"),) if interlaced else (),
             time_origin=origin,
             **_picture(frame),
         )
@@ -125,6 +131,8 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
 
 def _probe_folder(listing: FolderListing, fps: Fraction | None) -> ClipInfo:
     frame = decode_image(listing.files[0])
+    if is_transparent(frame):
+        raise ClipError(transparent(listing.path, f"image {listing.files[0].name}"))
     notes: tuple[str, ...] = ()
     if fps is None:
         fps = DEFAULT_FOLDER_FPS
@@ -146,16 +154,38 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
         ) from error
     if frame is None:
         raise ClipError(f"{path} holds no frames; expected at least one")
-    if frame.interlaced_frame or stream.codec_context.field_order > 1:
-        raise ClipError(interlaced(path))
+    # WebM stores transparency beside the colours, and decoders leave it out.
+    apart = any(
+        key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()
+    )
+    if apart or is_transparent(frame):
+        raise ClipError(transparent(path, "the video"))
+    if is_interlaced(frame, stream) and stream.codec_context.name == "hevc":
+        raise ClipError(separate_fields(path))
     return frame
 
 
-def interlaced(path: Path) -> str:
-    """The message that refuses interlaced video."""
+def transparent(path: Path, what: str) -> str:
+    """The message that refuses transparency."""
     return (
-        f"{path} is interlaced; deinterlace it first, "
+        f"{path}: {what} is transparent in places, which the output would lose; put it over black: "
+        f"ffmpeg -i {path.name} -vf format=gbrap,premultiply=inplace=1 -crf 12 flat.mp4"
+    )
+
+
+def separate_fields(path: Path) -> str:
+    """The message that refuses interlaced video whose fields are stored as pictures."""
+    return (
+        f"{path} is interlaced and its fields are stored singly; join and deinterlace them first, "
         f"for instance: ffmpeg -i {path.name} -vf bwdif -crf 12 progressive.mp4"
+    )
+
+
+def deinterlaced(which: str) -> str:
+    """The note on deinterlaced frames."""
+    return (
+        f"{which} flagged as interlaced and deinterlaced (bwdif, one frame for one); if the flag "
+        "is wrong, this costs some vertical sharpness"
     )
 
 
