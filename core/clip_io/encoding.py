@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tsr.core.clip_io.formats import LAYOUTS
+from tsr.core.clip_io.hdr import HDR_TRANSFERS, STATIC_ENCODERS
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.errors import OutputError
 
@@ -49,7 +50,7 @@ ENCODERS = {
         (8, 10, 12),
         _MOVIES,
         quality=18,
-        options={"preset": "medium", "x265-params": "log-level=none"},
+        options={"preset": "medium"},
     ),
     "av1": _Encoder(
         "libsvtav1",
@@ -87,6 +88,9 @@ DEFAULT_ENCODERS = {
 }
 """Encoder of each suffix; the empty suffix is a folder of PNG images."""
 
+HDR_ENCODERS = {".mp4": "hevc", ".mov": "hevc", ".mkv": "hevc", ".webm": "av1"}
+"""Encoder of each suffix for HDR, which hardly anything plays in the usual ones."""
+
 _WITHOUT_DATA = ("audio", "subtitles", "attachments", "chapters")
 HOLDS: dict[str, tuple[str, ...]] = {
     ".mp4": _WITHOUT_DATA,
@@ -97,6 +101,10 @@ HOLDS: dict[str, tuple[str, ...]] = {
     "": (),
 }
 """What each suffix has a place for beside one video stream, by the names of `ClipInfo.beside`."""
+
+
+UNTAGGED_OUTPUTS = (("ffv1", ".avi"),)
+"""Encoders and containers that have no place for colour tags together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +169,8 @@ def choose_encoding(
             f"output {path} has the unknown suffix {suffix}; known are {known}, "
             "and no suffix for a folder of PNG images"
         )
-    name = encoder or DEFAULT_ENCODERS[suffix]
+    usual = DEFAULT_ENCODERS[suffix]
+    name = encoder or (HDR_ENCODERS.get(suffix, usual) if info.is_hdr else usual)
     if name not in ENCODERS:
         raise OutputError(f"encoder {name} is unknown; known are {', '.join(ENCODERS)}")
     chosen = ENCODERS[name]
@@ -180,7 +189,7 @@ def choose_encoding(
         pixel_format=pixel_format,
         quality=_quality(name, chosen, quality),
         options=dict(chosen.options),
-        notes=(*notes, *_lost_geometry(name, suffix, info)),
+        notes=(*notes, *_lost_geometry(name, suffix, info), *_lost_hdr(name, suffix, info)),
     )
 
 
@@ -194,6 +203,20 @@ def _lost_geometry(name: str, suffix: str, info: ClipInfo) -> list[str]:
     if info.sample_aspect_ratio != 1 and not kept:
         ratio = info.sample_aspect_ratio
         notes.append(f"the pixel shape {ratio.numerator}:{ratio.denominator} is not kept; use .mp4")
+    return notes
+
+
+def _lost_hdr(name: str, suffix: str, info: ClipInfo) -> list[str]:
+    """Notes on HDR metadata that the encoder has no place for."""
+    notes = []
+    if info.hdr.is_static and name not in STATIC_ENCODERS:
+        known = ", ".join(STATIC_ENCODERS)
+        notes.append(f"encoder {name} does not keep the HDR mastering metadata; {known} do")
+    if info.hdr.dynamic:
+        notes.append(f"{', '.join(info.hdr.dynamic)} of the single frames are not kept")
+    if info.is_hdr and (name, suffix) in UNTAGGED_OUTPUTS:
+        curve = HDR_TRANSFERS[info.colour.transfer]
+        notes.append(f"{suffix} does not say that the colours are HDR ({curve}); use .mkv or .mp4")
     return notes
 
 

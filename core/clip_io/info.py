@@ -1,7 +1,8 @@
 """What a clip is, found without decoding more than its first frame."""
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, cast
@@ -19,6 +20,7 @@ from tsr.core.clip_io.counting import count_frames
 from tsr.core.clip_io.deinterlace import is_interlaced
 from tsr.core.clip_io.folder import FolderListing, decode_image, list_folder
 from tsr.core.clip_io.formats import is_transparent, layout_of
+from tsr.core.clip_io.hdr import HDR_TRANSFERS, HdrMetadata, read_hdr
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
@@ -51,6 +53,8 @@ class ClipInfo:
     """Bits per sample."""
     chroma: str
     """"420", "422", "444", "rgb" or "grey"."""
+    hdr: HdrMetadata = field(default_factory=HdrMetadata)
+    """What HDR video says of its mastering display and brightness."""
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine numbers that turn or flip the frame for display, copied to the output."""
     rotation: int = 0
@@ -76,6 +80,11 @@ class ClipInfo:
     def fps(self) -> Fraction:
         """Exact frames per second; the mean rate when it varies."""
         return self.times.fps
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its transfer curve is one of high dynamic range."""
+        return self.colour.transfer in HDR_TRANSFERS
 
     @property
     def has_audio(self) -> bool:
@@ -111,6 +120,7 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
         rates = [Fraction(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
         ratio = stream.sample_aspect_ratio
         interlaced = is_interlaced(frame, stream)
+        side_data = _side_data(frame)
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
@@ -119,7 +129,8 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
             sample_aspect_ratio=Fraction(ratio) if ratio else Fraction(1),
-            display_matrix=_display_matrix(frame),
+            display_matrix=_display_matrix(side_data),
+            hdr=read_hdr(side_data),
             rotation=frame.rotation,
             beside=_beside(container),
             interlaced=interlaced,
@@ -243,9 +254,15 @@ def _picture(frame: VideoFrame) -> _Picture:
     )
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    container = cast(SideDataContainer, frame.side_data)
-    for n in range(len(container)):
-        if container[n].type is SideDataType.DISPLAYMATRIX:
-            return struct.unpack("=9i", bytes(container[n]))
-    return None
+def _display_matrix(side_data: Mapping[SideDataType, bytes]) -> tuple[int, ...] | None:
+    data = side_data.get(SideDataType.DISPLAYMATRIX, b"")
+    return struct.unpack("=9i", data) if len(data) == struct.calcsize("=9i") else None
+
+
+def _side_data(frame: VideoFrame) -> dict[SideDataType, bytes]:
+    """What is attached to a frame, as far as PyAV knows the kinds."""
+    try:
+        container = cast(SideDataContainer, frame.side_data)
+        return {container[n].type: bytes(container[n]) for n in range(len(container))}
+    except ValueError:  # a kind younger than PyAV, such as the views of stereoscopic video
+        return {}

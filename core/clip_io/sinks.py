@@ -54,6 +54,8 @@ class FolderSink:
     def write(self, frame: Frame) -> None:
         """Write the next image."""
         image = stored_frame(frame, self._info, self._encoding)
+        image.color_primaries = self._info.colour.primaries
+        image.color_trc = self._info.colour.transfer
         encoder = CodecContext.create("png", "w")
         assert isinstance(encoder, VideoCodecContext)
         encoder.width, encoder.height = image.width, image.height

@@ -7,6 +7,7 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.colour import FULL_RANGE, RGB_MATRIX
 from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.formats import LAYOUTS
+from tsr.core.clip_io.hdr import STATIC_ENCODERS, encoder_parameters
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.sinks import PACKED
 
@@ -14,21 +15,32 @@ CUTREE_WIDTH = 256
 """x265 writes past its buffers when it weighs the blocks of very narrow frames (seen at 48 columns
 under valgrind, not at 216), so that is switched off below this width."""
 
+PARAMETERS = {"h264": "x264-params", "hevc": "x265-params", "av1": "svtav1-params"}
+"""FFmpeg's option for what it does not know of an encoder."""
+
 
 def encoder_options(encoding: Encoding, info: ClipInfo, *, constant_rate: bool) -> dict[str, str]:
     """Options for FFmpeg's encoder."""
     options = dict(encoding.options)
+    parameters = {}
     if encoding.quality is not None:
         options["crf"] = str(encoding.quality)
+    if encoding.encoder in STATIC_ENCODERS:
+        parameters.update(encoder_parameters(info.hdr, encoding.encoder))
     # Reordered frames with uneven steps lose the last frame's duration in MP4, and AVI cannot tell
     # decoding order from presentation order at all.
     if encoding.suffix == ".avi" or not constant_rate:
         if encoding.encoder == "h264":
             options["bf"] = "0"
         if encoding.encoder == "hevc":
-            options["x265-params"] += ":bframes=0"
-    if encoding.encoder == "hevc" and info.width < CUTREE_WIDTH:
-        options["x265-params"] += ":cutree=0"
+            parameters["bframes"] = "0"
+    if encoding.encoder == "hevc":
+        parameters["log-level"] = "none"
+        if info.width < CUTREE_WIDTH:
+            parameters["cutree"] = "0"
+    if parameters:
+        listed = ":".join(f"{name}={value}" for name, value in parameters.items())
+        options[PARAMETERS[encoding.encoder]] = listed
     return options
 
 
