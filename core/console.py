@@ -17,9 +17,23 @@ from typing import Any, NoReturn, Self
 import click
 
 from tsr.core.errors import SettingsError, TsrError
+from tsr.core.pipes import STANDARD, is_pipe, spooled
 
 InPath = click.Path(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
+
+
+class ClipPath(click.Path):
+    """A clip to be read: a file, a folder of images, `-` for standard input, or a named pipe."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True)
+
+
+def check_standard_output(output: Path | None, as_json: bool) -> None:
+    """Refuse to print a result where the video goes."""
+    if as_json and output == STANDARD:
+        raise click.UsageError("--json and -o - would both write to standard output")
 
 
 def check_tile(tile: tuple[int, int, int] | None) -> None:
@@ -51,7 +65,9 @@ class Command(click.Command):
                 with contextlib.suppress(ImportError):
                     importlib.import_module(self.loads or __name__)
                 interrupts.become_exceptions()
-                return super().invoke(ctx)
+                with contextlib.ExitStack() as kept:
+                    self._keep_pipes(ctx, kept)
+                    return super().invoke(ctx)
             except TsrError as error:
                 _fail(f"{ctx.info_name}: {error}")
             except KeyboardInterrupt:
@@ -66,6 +82,18 @@ class Command(click.Command):
                 if not Interrupts.pressed:
                     raise
                 _fail(interrupted)  # a library's C code has made an error of its own of it
+
+    def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
+        """Put files in the place of clips that come through pipes."""
+        for parameter in self.params:
+            clip = ctx.params.get(parameter.name or "")
+            if not isinstance(parameter.type, ClipPath) or clip is None or not is_pipe(clip):
+                continue
+            if isinstance(parameter, click.Argument) and ctx.params.get("output", clip) is None:
+                raise SettingsError(
+                    "a clip from a pipe has no name that the output's could be made of; give -o"
+                )
+            ctx.params[parameter.name or ""] = kept.enter_context(spooled(clip))
 
 
 class Interrupts:

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsr.core.errors import OutputError
+from tsr.core.pipes import check_output_pipe, is_pipe
 
 
 def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool = False) -> None:
     """Refuse, before any work is done, an output that could not be written at the end.
 
+    A pipe is written as the work goes on; only a terminal is refused.
+
     Raises:
         OutputError: the output is one of the inputs, exists already without `overwrite`, is a
             folder that holds more than images, or its own folder is missing or not writable.
     """
+    if is_pipe(path):
+        return check_output_pipe(path)
     if any(path.resolve() == given.resolve() for given in inputs):
         raise OutputError(f"output {path} is the input itself; choose another name with -o")
     try:

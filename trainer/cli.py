@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.console import ClipPath, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
 
 
 @command(loads="tsr.trainer.train")
-@click.argument("clip", type=InPath)
+@click.argument("clip", type=ClipPath())
 @click.option("-o", "--output", type=InPath, help="Model file. [default: CLIP.safetensors]")
 @click.option(
     "--preset",

@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.carrier import Target
-from tsr.core.clip_io.encoding import Encoding
+from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
 from tsr.core.clip_io.opening import reason, silence
 from tsr.core.clip_io.pixels import Frame
@@ -26,9 +26,10 @@ from tsr.core.clip_io.tags import Tags, lost_tags, write_tags
 from tsr.core.clip_io.times import FrameTimes, choose_time_base, to_ticks
 from tsr.core.clip_io.video_encoder import configure, encoder_options
 from tsr.core.errors import ClipError, OutputError
+from tsr.core.pipes import STANDARD, is_pipe
 
-WITHOUT_STAMPS = (".avi",)
-"""Containers without timestamps: frames start at zero and tick at the frame rate."""
+PIPE_FORMATS = {".y4m": "yuv4mpegpipe", ".mkv": "matroska"}
+"""FFmpeg's names of what a pipe without a suffix can hold."""
 DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EPIPE, errno.EROFS)
 """Failures of the place that is written to, which no stream can be blamed for."""
 WRITING_ERRORS = (FFmpegError, OSError, ValueError)
@@ -52,7 +53,7 @@ class VideoSink:
     def __init__(
         self,
         path: Path,
-        name: Path,
+        name: str,
         info: ClipInfo,
         times: FrameTimes,
         encoding: Encoding,
@@ -112,7 +113,11 @@ class VideoSink:
         if self._encoding.suffix in (".mp4", ".mov"):
             keys = "+use_metadata_tags" if self._tags.need_mdta else ""
             options = {"movflags": f"+faststart{keys}"}
-        container = av.open(str(self._path), mode="w", options=options)
+        if self._encoding.suffix == ".y4m":
+            options = {"strict": "-1"}  # more than 8 bits is a widespread extension
+        place = "pipe:1" if self._path == STANDARD else str(self._path)
+        kind = PIPE_FORMATS.get(self._encoding.suffix) if is_pipe(self._path) else None
+        container = av.open(place, mode="w", format=kind, options=options)
         stream = container.add_stream(
             self._encoding.codec,
             rate=self._times.fps,
@@ -198,9 +203,11 @@ class VideoSink:
 
 
 @contextmanager
-def _output_errors(name: Path) -> Iterator[None]:
+def _output_errors(name: str) -> Iterator[None]:
     """FFmpeg's failures while writing, as `OutputError`."""
     try:
         yield
+    except BrokenPipeError as error:
+        raise OutputError(f"the program that reads {name} went away") from error
     except WRITING_ERRORS as error:
         raise OutputError(f"{name} cannot be written ({reason(error)})") from error

@@ -18,11 +18,14 @@ from tsr.core.clip_io.times import FrameTimes, stretch
 from tsr.core.clip_io.video_sink import VideoSink
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
+from tsr.core.pipes import STANDARD, is_pipe
 from tsr.core.volume import Volume, check_volume
 
 
 class ClipWriter:
     """A context manager that encodes frames; `path` appears only if the block ends well.
+
+    A pipe (`-` is standard output) takes the frames as they come.
 
     Colour tags, rotation, pixel shape, metadata and chapters are `info`'s. Use `core.outputs.
     check_output` before long work; an existing file is replaced.
@@ -60,7 +63,8 @@ class ClipWriter:
         self._count = 0
 
     def __enter__(self) -> Self:
-        temporary = self._stack.enter_context(completed(self.path))
+        piped = is_pipe(self.path)
+        temporary = self.path if piped else self._stack.enter_context(completed(self.path))
         try:
             self._sink = self._open(temporary)
             self._stack.push(self._sink.__exit__)
@@ -76,7 +80,7 @@ class ClipWriter:
             return FolderSink(temporary, self.info, self.encoding, self.times.num_frames)
         return VideoSink(
             temporary,
-            self.path,
+            "standard output" if self.path == STANDARD else str(self.path),
             self.info,
             self.times,
             self.encoding,
