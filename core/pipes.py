@@ -23,7 +23,10 @@ CHUNK_BYTES = 2**20
 
 def is_pipe(path: Path) -> bool:
     """Whether `path` can be read or written once only, from its beginning on."""
-    return path == STANDARD or path.is_fifo()
+    try:
+        return path == STANDARD or path.is_fifo()
+    except (OSError, ValueError):  # a name that no disk takes is said where it is opened
+        return False
 
 
 def check_output_pipe(path: Path) -> None:
