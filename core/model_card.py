@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,9 @@ METADATA_KEY = "tsr"
 
 SCHEMA = 1
 """Raised whenever a reader of the old card would misread the new one."""
+
+MAX_CARD_LENGTH = 1_000_000
+"""Characters of the longest card that is read, hundreds of times the usual one."""
 
 MAX_CHANNELS = 1024
 """Widest network on offer, eight times the paper's; a card that claims more is damaged."""
@@ -78,6 +82,8 @@ class ModelCard:
                 f"{path} was not made by tsr (it carries no model card); use tsr-train"
             )
         try:
+            if len(text) > MAX_CARD_LENGTH:
+                raise ValueError(f"{len(text)} characters")
             plain = json.loads(text)
             schema = plain.pop("schema")
             if schema != SCHEMA:
@@ -85,9 +91,11 @@ class ModelCard:
                     f"{path} has a model card of version {schema}, this program reads version "
                     f"{SCHEMA}; update the program or train again"
                 )
-            ladder = ScaleLadder(Fraction(plain["ladder"]["start"]), int(plain["ladder"]["factor"]))
-            video = VideoStamp(**{**plain["video"], "fps": Fraction(plain["video"]["fps"])})
-            if not 1 <= plain["channels"] <= MAX_CHANNELS:
+            ladder = ScaleLadder(
+                _fraction(plain["ladder"]["start"]), int(plain["ladder"]["factor"])
+            )
+            video = VideoStamp(**{**plain["video"], "fps": _fraction(plain["video"]["fps"])})
+            if type(plain["channels"]) is not int or not 1 <= plain["channels"] <= MAX_CHANNELS:
                 raise ValueError(f"{plain['channels']} channels")
             return cls(**{**plain, "ladder": ladder, "video": video})
         except (
@@ -96,9 +104,17 @@ class ModelCard:
             ValueError,
             ZeroDivisionError,
             AttributeError,
+            RecursionError,
             SettingsError,
         ) as error:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
+
+
+def _fraction(text: Any) -> Fraction:
+    """A fraction as cards write it. Python's own reading computes 1e999999999, too."""
+    if not re.fullmatch(r"[0-9]{1,12}(/[0-9]{1,12})?", str(text)):
+        raise ValueError(f"{str(text)[:20]} is no fraction")
+    return Fraction(str(text))
 
 
 def file_sha256(path: Path) -> str:
