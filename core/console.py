@@ -78,6 +78,9 @@ class Command(click.Command):
                 )
             except BrokenPipeError:
                 _fail(f"{ctx.info_name}: the program reading the output went away")
+            except OSError as error:
+                # What the system refuses: names too long, links in circles, disks that vanish.
+                _fail(f"{ctx.info_name}: {error.filename or 'the system'}: {error.strerror}")
             except Exception:
                 if not Interrupts.pressed:
                     raise

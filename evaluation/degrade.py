@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsr.core.console import Progress
 from tsr.core.errors import SettingsError
+from tsr.core.outputs import named
 
 Frame = NDArray[np.float32]
 """(3, H, W) float32 in [0, 1]."""
@@ -87,7 +88,7 @@ def degraded(frames: Iterable[Frame], factor: int, exposure: float = 1.0) -> Ite
 
 def default_output(truth: Path, factor: int) -> Path:
     """The name beside the truth: clip.mp4 at factor 8 gives clip_d8.mkv."""
-    truth = truth if truth.name.strip(".") else truth.resolve()
+    truth = named(truth)
     name = truth.name if truth.is_dir() else truth.stem
     return truth.with_name(f"{name}_d{factor}.mkv")
 

@@ -11,6 +11,7 @@ import click
 from tsr.core.console import InPath, check_tile, command
 from tsr.core.errors import SettingsError
 from tsr.core.model_card import ModelCard
+from tsr.core.outputs import named
 
 if TYPE_CHECKING:
     from tsr.export.to_engine import EngineOptions, EngineResult
@@ -87,7 +88,7 @@ def main(
     """Export MODEL (.safetensors) to ONNX with dynamic time, height and width, or MODEL
     (.safetensors or .onnx) to a TensorRT engine."""
     check_tile(tile)
-    output = output or model.with_suffix(".onnx")
+    output = output or named(model).with_suffix(".onnx")
     if output.suffix not in (".onnx", ".plan"):
         raise SettingsError(f"output {output} is neither an .onnx nor a .plan file; name it so")
     asked = target or capabilities or tile or version_compatible or no_refit

@@ -14,7 +14,7 @@ from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, choose_encoding, 
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.core.model_card import ModelCard
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, named
 from tsr.core.volume import padded_size
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.cascade import FramePyramid, run_segment
@@ -165,7 +165,7 @@ def run(
 
 def default_output(clip: Path, factor: int) -> Path:
     """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
-    clip = clip if clip.name.strip(".") else clip.resolve()
+    clip = named(clip)
     return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
 
 

@@ -9,6 +9,7 @@ import click
 
 from tsr.core.console import ClipPath, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
+from tsr.core.outputs import named
 
 
 @command(loads="tsr.trainer.train")
@@ -66,7 +67,7 @@ def main(
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
 
-    model = output or clip.with_suffix(".safetensors")
+    model = output or named(clip).with_suffix(".safetensors")
     config = preset_here(preset, choose_device(device), **settings)
     show = Progress("train", every_seconds=0)
     result = train(

@@ -63,8 +63,8 @@ def train(
     Raises:
         TsrError: the video, the settings or the output do not allow it.
     """
-    state_file = resume_file(model)
     check_output(model, inputs=(clip,), overwrite=overwrite or resume)
+    state_file = resume_file(model)
     place = choose_device(device)
     info = probe(clip)
     if ladder is None:

@@ -36,6 +36,7 @@ def test_a_failure_is_one_line_and_status_1(kind: type[TsrError]) -> None:
         (KeyboardInterrupt(), "interrupted; nothing was written"),
         (MemoryError(), "out of memory"),
         (BrokenPipeError(), "went away"),
+        (OSError(40, "Too many levels of symbolic links", "a.mp4"), "a.mp4: Too many levels"),
     ],
 )
 def test_interruptions_are_one_line_and_status_1(error: BaseException, words: str) -> None:
