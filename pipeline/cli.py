@@ -12,7 +12,7 @@ from tsr.core.errors import TsrError
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
 from tsr.pipeline.options import QUALITIES, Options
-from tsr.pipeline.words import CommandWithWords
+from tsr.pipeline.words import CommandWithWords, complete
 
 if TYPE_CHECKING:
     from tsr.pipeline.batch import Outcome
@@ -49,7 +49,9 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
 
 
 @command(cls=CommandWithWords, words={"doctor": doctor_word, "cache": cache_word})
-@click.argument("inputs", type=InPath, nargs=-1, required=True, metavar="IN…")
+@click.argument(
+    "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
+)
 @click.option(
     "-o",
     "--output",
@@ -79,6 +81,23 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     type=TimeRange(),
     metavar="FROM-TO",
     help="Raise the rate of this part alone, as 00:05-00:12; the rest keeps its frames and times.",
+)
+@click.option(
+    "--shots/--no-shots",
+    default=True,
+    show_default=True,
+    help="Cut the video into its shots: none is blended into the next, each has its network.",
+)
+@click.option(
+    "--keep-duplicates",
+    is_flag=True,
+    help="Take repeated frames for frames, instead of raising the true rate of held pictures.",
+)
+@click.option(
+    "--overlays/--no-overlays",
+    default=True,
+    show_default=True,
+    help="Keep the pixels of logos, captions and displays that stand still.",
 )
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option("--crf", type=int, help="Encoder's constant quality: lower is better and larger.")

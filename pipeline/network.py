@@ -1,6 +1,7 @@
 """The network of one shot: trained, exported for this machine, and kept in the cache."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,18 +46,37 @@ class Exported:
     note: str = ""
 
 
-def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Training:
+def train(
+    clip: ClipInfo,
+    options: Options,
+    kept: VideoCache,
+    told: Told,
+    wanted: Sequence[int] | None = None,
+    start_from: Path | None = None,
+) -> Training:
     """The network trained on a clip, or on a part of one: kept, gone on with, or made.
 
+    Args:
+        wanted, start_from: as in `tsr.trainer.train.train`; from a model, fewer steps are taken.
+
     Raises:
-        TsrError: the training cannot go on, or was interrupted.
+        TsrError: the training cannot go on.
+        KeyboardInterrupt: it was interrupted, and its state saved.
     """
-    from tsr.trainer.train import resume_file
+    from tsr.trainer.train import origin, resume_file
     from tsr.trainer.train import train as train_network
+    from tsr.trainer.warm_start import shortened
 
     config = options.train_config()
+    if start_from is not None:
+        config = shortened(config)
     ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
-    facts = {"frames": clip.frames, "settings": config.to_dict(), "ladder": str(ladder)}
+    facts = {
+        "frames": clip.frames,
+        "settings": config.to_dict(),
+        "ladder": str(ladder),
+        **origin(wanted, start_from),
+    }
     folder = kept.stage("train", facts)
     model, report = folder / "model.safetensors", folder / REPORT
     if (found := _read(report, model)) is not None:
@@ -76,6 +96,8 @@ def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Tra
             model,
             config,
             ladder=ladder,
+            wanted=wanted,
+            start_from=start_from,
             device=options.device,
             resume=resume,
             overwrite=True,
@@ -90,7 +112,7 @@ def train(clip: ClipInfo, options: Options, kept: VideoCache, told: Told) -> Tra
         resume_file(model).unlink(missing_ok=True)
         result = run(resume=False)
     if result.interrupted:
-        raise TsrError(f"interrupted at step {result.steps}; the same command goes on from there")
+        raise KeyboardInterrupt  # which the training had turned into a question between steps
     plain = {"history": result.history, "psnr": result.psnr, "cubic": result.cubic}
     keep(report, json.dumps(plain).encode())
     told.done(

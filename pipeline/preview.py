@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, FrameTimes, choose_encoding
+from tsr.core.console import check_installed
 from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import MIN_FRAMES, Job
-from tsr.pipeline.one_shot import networks
+from tsr.pipeline.shot_networks import networks
+from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
 
 SECONDS = Fraction(2)
@@ -26,10 +28,8 @@ MINUTES = 3.0
 WATCHABLE = Fraction(30)
 """Frames per second of the preview; so it shows every frame, in slow motion."""
 
-CAPTIONS = {
-    "linear": ("Linear", "neighbouring frames mixed"),
-    "ours": ("Ours", "learned from these seconds alone"),
-}
+OURS = ("Ours", "learned from these seconds alone")
+"""Caption of the right half."""
 
 Frame = NDArray[np.float32]
 
@@ -46,6 +46,7 @@ def preview(job: Job, kept: VideoCache, told: Told) -> Path:
     Raises:
         TsrError: as `tsr.pipeline.one_shot.make`.
     """
+    check_installed("--preview", "all", {"PIL": "pillow"})
     output = preview_path(job.output)
     check_output(output, inputs=(job.clip.path,), overwrite=job.options.overwrite)
     told.stage("look", "for the liveliest seconds")
@@ -60,9 +61,10 @@ def preview(job: Job, kept: VideoCache, told: Told) -> Path:
         options=replace(job.options, part=None, max_minutes=minutes),
         retimed=(0, clip.num_frames),
     )
-    (made,) = networks(short, short.whole, kept, told).values()
+    found = survey(clip, kept, told, cut=False)
+    (made,) = networks(short, found, {short.retimed}, kept, told).values()
     told.stage("render")
-    with closing(made.maker.frames(clip)) as ours:
+    with closing(made.maker.frames(clip, job.options.factor)) as ours:
         _write(output, clip, job.options.factor, ours, told)
     told.done(f"{output}")
     return output
@@ -87,10 +89,11 @@ def liveliest_part(clip: ClipInfo) -> Span:
 def _write(output: Path, clip: ClipInfo, factor: int, ours: Iterator[Frame], told: Told) -> None:
     """Both side by side, each under its caption."""
     from tsr.evaluation.baselines import upsampled
-    from tsr.evaluation.picture import caption_strip
+    from tsr.evaluation.picture import COLUMNS, caption_strip
 
     strips = [
-        caption_strip(clip.width, *words, accent=name == "ours") for name, words in CAPTIONS.items()
+        caption_strip(clip.width, *COLUMNS["linear"]),
+        caption_strip(clip.width, *OURS, accent=True),
     ]
     num_frames = clip.num_frames * factor
     joint = replace(

@@ -56,6 +56,13 @@ from tsr.core.errors import TsrError
     help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
     "estimated from the blur, full if that is not sure.",
 )
+@click.option(
+    "--start-from",
+    "first",
+    type=InPath,
+    metavar="MODEL",
+    help="Start from the weights of this model: a third of the preset's steps then.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing model.")
@@ -67,6 +74,7 @@ def main(
     factor: str,
     start_scale: str | None,
     exposure: Any,
+    first: Path | None,
     device: str,
     resume: bool,
     overwrite: bool,
@@ -76,9 +84,12 @@ def main(
     """Train a temporal super-resolution network on CLIP alone."""
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
+    from tsr.trainer.warm_start import shortened
 
     model = output or clip.with_suffix(".safetensors")
     config = preset_here(preset, choose_device(device), **settings)
+    if first is not None and settings["steps"] is None:
+        config = shortened(config)
     show = Progress("train", every_seconds=0)
     result = train(
         clip,
@@ -86,6 +97,7 @@ def main(
         config,
         ladder=_ladder(clip, factor, start_scale),
         exposure=exposure,
+        start_from=first,
         device=device,
         resume=resume,
         overwrite=overwrite,

@@ -1,8 +1,9 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
+import hashlib
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any, Literal
 
 import torch
 
-from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info, picked
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
 from tsr.core.volume import Volume
+from tsr.trainer import warm_start
 from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
@@ -57,6 +59,8 @@ def train(
     *,
     ladder: ScaleLadder | None = None,
     exposure: float | Literal["auto"] | None = None,
+    wanted: Collection[int] | None = None,
+    start_from: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -70,6 +74,8 @@ def train(
         ladder: the ladder to train for; chosen by the frame size if None.
         exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
             estimated if `auto`.
+        wanted: numbers of the clip's frames to learn from; all if None.
+        start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -79,15 +85,20 @@ def train(
     """
     state_file = resume_file(model)
     path = clip.path if isinstance(clip, ClipInfo) else clip
-    check_output(model, inputs=(path,), overwrite=overwrite or resume)
-    place = choose_device(device)
+    inputs = (path,) if start_from is None else (path, start_from)
+    check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    state = TrainState.fresh(config, choose_device(device))
+    if start_from is not None:
+        warm_start.start_from(state, start_from)
     info = clip_info(clip)
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
     meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
-        frames = meter.watch(reader) if exposure == "auto" else reader
+        frames = reader if wanted is None else picked(reader, wanted)
+        if exposure == "auto":
+            frames = meter.watch(frames)
         video, part = coarse_video(frames, ladder)
     if part:
         note(part)
@@ -99,15 +110,15 @@ def train(
         ladder = replace(ladder, exposure=exposure)
     stamp = stamp_video(info)
 
-    state = TrainState.fresh(config, place)
-    identity = run_identity(config, ladder, stamp, info)
+    settings = {**config.to_dict(), **origin(wanted, start_from)}
+    identity = run_identity(settings, ladder, stamp, info)
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
         config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
-            validation = Validation(video, place, ladder.pass_exposures)
+            validation = Validation(video, state.generator.device, ladder.pass_exposures)
             state.save(state_file, identity)
         else:
             validation = train_on_volume(
@@ -132,7 +143,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings={**config.to_dict(), "choice": state.choice},
+        settings={**settings, **config.to_dict(), "choice": state.choice},
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -213,15 +224,23 @@ def stamp_video(info: ClipInfo) -> VideoStamp:
     )
 
 
+def origin(wanted: Collection[int] | None, start_from: Path | None) -> dict[str, str | None]:
+    """Which frames a training sees and which weights it starts from, as hashes; None as usual."""
+    numbers = ",".join(map(str, sorted(wanted or ())))
+    return {
+        "wanted": None if wanted is None else hashlib.sha256(numbers.encode()).hexdigest(),
+        "start_from": None if start_from is None else file_sha256(start_from),
+    }
+
+
 def run_identity(
-    config: TrainConfig, ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
+    settings: dict[str, Any], ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
 ) -> dict[str, Any]:
     """What must agree between an interrupted run and the one that goes on with it.
 
     The length is left out: a resumed run may be given more steps or minutes.
     """
-    settings = config.to_dict()
-    del settings["steps"], settings["max_minutes"]
+    settings = {k: v for k, v in settings.items() if k not in ("steps", "max_minutes")}
     part = list(info.frames) if info.frames else None
     return {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
 

@@ -257,7 +257,7 @@ def test_nothing_crosses_a_cut(
     tmp_path: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each shot is what it would be in a file of its own; short ones borrow or are interpolated."""
-    from tsr.pipeline import one_shot
+    from tsr.pipeline import survey
 
     dark = 0.1 + 0.3 * clips.rotating_spokes(13, HEIGHT, WIDTH)
     light = np.repeat(np.array([0.9, 0.6, 0.95], np.float32)[:, None], 4, axis=1)
@@ -265,8 +265,7 @@ def test_nothing_crosses_a_cut(
     parts = [dark[:, :10], light[:, :3], dark[:, 10:], light[:, 3:]]
     lossless: dict[str, Any] = {"codec": "ffv1", "pixel_format": "bgr0"}
     whole = clips.write_video(tmp_path / "in.mkv", np.concatenate(parts, axis=1), **lossless)
-    shots = [range(0, 10), range(10, 13), range(13, 16), range(16, 17)]
-    monkeypatch.setattr(one_shot, "find_shots", lambda _: shots)
+    monkeypatch.setattr(survey, "find_cuts", lambda frames: list(frames) and [10, 13, 16])
     record = record_of(
         tsr(tmp_path / "c", whole, "-o", tmp_path / "out.mkv", "--encoder", "ffv1", "--factor", 2,
             "--json")
@@ -277,7 +276,7 @@ def test_nothing_crosses_a_cut(
     assert "frames 0 to 9" in record.shots[2].reason
     made, _ = read_volume(tmp_path / "out.mkv")
     alone = clips.write_video(tmp_path / "alone.mkv", parts[0], **lossless)
-    monkeypatch.setattr(one_shot, "find_shots", lambda clip: [range(clip.num_frames)])
+    monkeypatch.setattr(survey, "find_cuts", lambda frames: list(frames)[:0])
     record_of(
         tsr(tmp_path / "c", alone, "-o", tmp_path / "a.mkv", "--encoder", "ffv1", "--factor", 2,
             "--json")
@@ -303,3 +302,44 @@ def test_a_preview_of_the_liveliest_seconds(tmp_path: Path, stubbed: None) -> No
     assert (info.num_frames, info.width) == (40, 2 * WIDTH)
     changes = np.abs(np.diff(made[:, :, -HEIGHT:], axis=1)).mean(axis=(0, 2, 3))
     assert (changes[2:-2] > 0.005).all()  # of the lively part, and all of it
+
+
+def test_an_output_never_replaces_another_input(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """Not even with --overwrite."""
+    one, two = tmp_path / "in.mp4", tmp_path / "in_x2.mp4"
+    for path in (one, two):
+        path.write_bytes(clip.read_bytes())
+    result = tsr(tmp_path / "c", one, two, "--factor", 2, "--overwrite")
+    assert result.exit_code == 1
+    assert "in_x2.mp4 is the input itself" in result.stderr
+    assert two.read_bytes() == clip.read_bytes()
+    assert (tmp_path / "in_x2_x2.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("begun", "word", "expected"),
+    [([], "doc", "doctor"), ([], "--qu", "--quality"), (["cache"], "--cl", "--clear"),
+     (["a.mp4"], "--slo", "--slow-motion")],
+)  # fmt: skip
+def test_the_shell_completes_words_and_options(begun: list[str], word: str, expected: str) -> None:
+    """By click's own completion."""
+    from click.shell_completion import ShellComplete
+
+    found = ShellComplete(main, {}, "tsr", "_TSR_COMPLETE").get_completions(begun, word)
+    assert expected in [item.value for item in found]
+
+
+def test_a_machine_without_torch_is_told_what_to_install(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, before anything is looked at."""
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "tsr.core.console.importlib.util.find_spec",
+        lambda name, *rest: None if name in ("torch", "filelock") else find(name, *rest),
+    )
+    result = tsr(tmp_path / "c", clip, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1
+    assert "tsr needs torch, filelock: pip install 'zero-shot-tsr[all]'" in result.stderr
