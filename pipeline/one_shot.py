@@ -61,7 +61,8 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     notes = _join(render)
     decided = [shot.note for shot in made.values() if shot.note]
     record = _record(job, made, [*job.clip.notes, *decided, *notes], seconds)
-    keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
+    findable = replace(record, input=job.clip.path.absolute(), output=job.output.absolute())
+    keep(kept.folder / "records" / f"{folder.name}.json", findable.to_json().encode())
     shutil.rmtree(folder, ignore_errors=True)
     return record
 

@@ -19,7 +19,8 @@ def main(record: Path, output: Path | None, overwrite: bool) -> None:
     """Write an HTML page from RECORD, the JSON of a run, and the two videos that it names.
 
     The page needs no network and no other file: before and after, motion over time, the re-blur
-    certificate, motion beyond the Nyquist limit, training, times, versions.
+    certificate, motion beyond the Nyquist limit, training, times, versions. `tsr` keeps a record of
+    each run in its cache (`tsr cache` says where), under records/.
     """
     from tsr.core.console import Progress, duration
     from tsr.core.outputs import check_output

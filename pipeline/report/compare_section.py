@@ -63,7 +63,7 @@ def _moment(footage: Footage, number: int, moment: Moment) -> str:
     frame = moment.start + source
     title = (
         f"<h3>{timecode(footage.seconds(frame))}, input frame {frame}, "
-        f"output frame {instant + 1} of {factor} in its exposure</h3>"
+        f"output frame {instant + 1} of {factor}</h3>"
     )
     label = f"Moment {number}: how much of the picture shows the left side"
     return (

@@ -165,7 +165,8 @@ def _map(footage: Footage, verdicts: Sequence[Verdicts], moment: Moment) -> str:
         f'preserveAspectRatio="none" role="img" aria-label="places beyond the limit">{places}</svg>'
         "</div>"
     )
-    return figure(drawn, f"Places beyond the limit; the strongest colour: {often.max()} times.")
+    most = "once" if often.max() == 1 else f"{often.max()} times"
+    return figure(drawn, f"Places beyond the limit; the strongest colour: {most}.")
 
 
 def _timeline(footage: Footage, verdicts: Sequence[Verdicts]) -> str:

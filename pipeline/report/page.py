@@ -63,7 +63,8 @@ def run_section(footage: Footage) -> str:
     stages = [(name, f"{value:.1f} s") for name, value in record.seconds.items()]
     parts.append(_listing("Time by stage", stages))
     computed = {"ladder": record.ladder, "precision": record.precision, "backend": record.backend}
-    parts.append(_listing("Settings", {**computed, **record.settings}.items()))
+    settings = {name: value for name, value in record.settings.items() if value is not None}
+    parts.append(_listing("Settings", {**computed, **settings}.items()))
     parts.append(_listing("Versions", record.versions.items()))
     parts.append("</div>")
     notes = [*record.notes, *footage.slow.notes, *_hdr(footage)]

@@ -75,7 +75,8 @@ def facts(footage: Footage, first: Survey, second: Gathered) -> list[tuple[str, 
     rows = [(f"{count} → {count * record.factor}", f"frames, from {rate:.5g} per second")]
     if gain := _gain(record):
         rows.append((f"{gain:+.2f} dB", "over cubic interpolation, on parts kept back"))
-    rows.append((f"{found.worst:.2f} / 255", "largest error of the output, re-blurred"))
+    lossy = "" if footage.lossless else ", which is encoded with loss"
+    rows.append((f"{found.worst:.2f} / 255", f"largest error of the output{lossy}, re-blurred"))
     if second.verdicts is not None:
         frames = sum(bool(verdict.findings) for verdict in second.verdicts)
         of = len(second.verdicts)

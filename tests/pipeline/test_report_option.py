@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from commands import succeed
 
 from tsr.pipeline.cli import main
 
@@ -25,6 +26,9 @@ def test_a_run_has_its_page(tmp_path: Path, clip: Path, stubbed: None, part: str
     assert "<h1>out.mkv</h1>" in html
     assert "Kept: no unclipped pixel is more than 1/255 off" in html
     assert "9 → 72" in html if part else "20 → 160" in html
+    (record,) = (tmp_path / "c").rglob("records/*.json")
+    succeed("tsr-report", record, "-o", tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text("utf-8") == html
 
 
 def test_several_inputs_have_a_page_each(tmp_path: Path, clip: Path, stubbed: None) -> None:
