@@ -24,10 +24,13 @@ from tsr.core.tiling import Span
 from tsr.pipeline import one_shot
 from tsr.pipeline.batch import Task, make_all
 from tsr.pipeline.cache import Cache
+from tsr.pipeline.content import Content
+from tsr.pipeline.duplicates import frames_as_they_are
 from tsr.pipeline.job import MODEL_FACTOR
 from tsr.pipeline.options import Options
 from tsr.pipeline.record import ShotRecord
 from tsr.pipeline.render import Maker
+from tsr.pipeline.shot_networks import ShotNetwork
 from tsr.pipeline.told import Told
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.recording import interpolation
@@ -81,7 +84,7 @@ class Memory:
             self.samples.append((round(seconds, 1), round(resident / 2**20, 1)))
 
 
-def stub(job: Any, shots: Any, kept: Any, told: Told) -> dict[Span, one_shot.ShotNetwork]:
+def stub(job: Any, found: Any, retimed: Any, kept: Any, told: Told) -> dict[Span, ShotNetwork]:
     """In place of `one_shot.networks`: reads the video as a training does."""
     from tsr.trainer.coarse import coarse_video
 
@@ -94,8 +97,9 @@ def stub(job: Any, shots: Any, kept: Any, told: Told) -> dict[Span, one_shot.Sho
     start = min(whole.start * (MODEL_FACTOR // job.options.factor), Fraction(1))
     ladder = ScaleLadder(start, job.options.factor)
     record = ShotRecord(start=0, stop=span[1], source="interpolated", reason="a benchmark")
-    maker = Maker(ladder, lambda: CpuBackend(interpolation, engine="stub"))
-    return {span: one_shot.ShotNetwork(maker, {}, record, "fp32", "stub")}
+    content = Content(frames_as_they_are(job.clip.num_frames))
+    maker = Maker(ladder, lambda: CpuBackend(interpolation, engine="stub"), content)
+    return {span: ShotNetwork(maker, {}, record, "fp32", "stub")}
 
 
 def main() -> None:

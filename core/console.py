@@ -7,12 +7,14 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from tsr.core.errors import SettingsError, TsrError
+from tsr.core.rect import DELTA, FULL
 from tsr.core.versions import versions
 
 
@@ -27,6 +29,36 @@ class _NamedPath(click.Path):
 
 InPath = _NamedPath(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
+
+
+class ExposureType(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
+    """`full`, `delta`, or a fraction of the frame interval above 0 and up to 1, as a float.
+
+    Args:
+        auto: the word `auto` is taken, too, and left as it is.
+    """
+
+    name = "exposure"
+
+    def __init__(self, *, auto: bool = False) -> None:
+        self._words: dict[str, float | str] = {"full": FULL, "delta": DELTA}
+        if auto:
+            self._words["auto"] = "auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The fraction, or `auto`."""
+        if value in self._words:
+            return self._words[value]
+        try:
+            fraction = float(Fraction(value))  # 0.5 and 1/2 alike
+        except (ValueError, ZeroDivisionError):
+            fraction = DELTA
+        if not DELTA < fraction <= FULL:
+            words = ", ".join(self._words)
+            self.fail(
+                f"{value} is no exposure; give {words}, or a fraction such as 0.5", param, ctx
+            )
+        return fraction
 
 
 def check_tile(tile: tuple[int, int, int] | None) -> None:

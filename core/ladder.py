@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+import numpy as np
+
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, check_exposure, exposure_after, exposure_weights
 
 FACTORS = (2, 4, 8)
 """Temporal factors on offer: one to three network passes of ×2."""
@@ -33,21 +36,47 @@ class Rung:
 
 @dataclass(frozen=True)
 class NetworkPass:
-    """Double the frame rate at one size by the network, then back-project in time by rect_2."""
+    """Double the frame rate at one size by the network, then back-project in time by rect_2.
+
+    Args:
+        input_exposure: of the input's frames, as a fraction of their interval.
+    """
 
     before: Rung
+    input_exposure: float = FULL
 
     @property
     def after(self) -> Rung:
         """The rung that the pass reaches."""
         return Rung(self.before.s, self.before.t * 2)
 
+    @property
+    def exposure(self) -> float:
+        """Exposure of the frames that the pass is given, as a fraction of their interval."""
+        return exposure_after(self.before.t, self.input_exposure)
+
+    @property
+    def keeps_input(self) -> bool:
+        """Whether frames that agree with those given also agree with the input.
+
+        Not so when the shutter closes within a given frame.
+        """
+        pairs = exposure_weights(2, self.exposure)
+        groups = exposure_weights(self.before.t, self.input_exposure)
+        whole = exposure_weights(self.after.t, self.input_exposure)
+        return bool(np.allclose(np.outer(groups, pairs).ravel(), whole, atol=1e-6))
+
 
 @dataclass(frozen=True)
 class Climb:
-    """Double the size at one frame rate by space-time back-projection against the input."""
+    """Double the size at one frame rate by space-time back-projection against the input.
+
+    Args:
+        input_exposure: of the input's frames, as a fraction of their interval.
+    """
 
     before: Rung
+    input_exposure: float = FULL
 
     @property
     def after(self) -> Rung:
@@ -66,16 +95,21 @@ class ScaleLadder:
     at full size, climbs that remain follow the last pass. From 1/8 at ×8 this is the paper's
     net@1/8, climb, net@1/4, climb, net@1/2, climb; from 1/4 it is net@1/4, climb, net@1/2, climb,
     net@1.
+
+    Args:
+        exposure: of the input's frames, as a fraction of their interval (`tsr.core.rect`).
     """
 
     start: Fraction
     factor: int
+    exposure: float = FULL
 
     def __post_init__(self) -> None:
         if self.factor not in FACTORS:
             raise SettingsError(f"factor {self.factor} is not on offer; choose 2, 4 or 8")
         if self.start not in START_SCALES:
             raise SettingsError(f"start scale {self.start} is not on offer; choose 1/8 or 1/4")
+        check_exposure(self.exposure)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -85,11 +119,16 @@ class ScaleLadder:
         while rung != Rung(Fraction(1), self.factor):
             climbs = bool(steps) and isinstance(steps[-1], NetworkPass) and rung.s < 1
             if climbs or rung.t == self.factor:
-                steps.append(Climb(rung))
+                steps.append(Climb(rung, self.exposure))
             else:
-                steps.append(NetworkPass(rung))
+                steps.append(NetworkPass(rung, self.exposure))
             rung = steps[-1].after
         return tuple(steps)
+
+    @property
+    def pass_exposures(self) -> tuple[float, ...]:
+        """Exposure of the frames that each network pass is given, in order."""
+        return tuple(step.exposure for step in self.steps if isinstance(step, NetworkPass))
 
     @property
     def halvings(self) -> int:
@@ -106,6 +145,8 @@ class ScaleLadder:
             f"{'net' if isinstance(step, NetworkPass) else 'bp'}→{step.after}"
             for step in self.steps
         ]
+        if self.exposure != FULL:
+            names.append(f"exposure {self.exposure:g}")
         return " ".join(names)
 
     @classmethod

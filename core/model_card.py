@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from tsr.core.errors import ModelError, SettingsError
 from tsr.core.ladder import ScaleLadder
+from tsr.core.rect import FULL
 
 METADATA_KEY = "tsr"
 """The one metadata entry; a single JSON text, so that equal models are equal files."""
@@ -39,7 +40,8 @@ class ModelCard:
 
     Args:
         channels: width of the hidden layers.
-        ladder: the ladder it was trained for; `tsr-run` follows it unless told otherwise.
+        ladder: the ladder and the exposure it was trained for; `tsr-run` follows them unless told
+            otherwise.
         video: the training video.
         settings: the resolved training settings.
         validation: what the internal validation measured, in dB, and at which step.
@@ -62,7 +64,7 @@ class ModelCard:
         """One line of JSON; the same card gives the same text."""
         plain = dataclasses.asdict(self)
         plain["schema"] = SCHEMA
-        plain["ladder"] = {"start": str(self.ladder.start), "factor": self.ladder.factor}
+        plain["ladder"] |= {"start": str(self.ladder.start)}
         plain["video"]["fps"] = str(self.video.fps)
         return json.dumps(plain, sort_keys=True)
 
@@ -85,7 +87,7 @@ class ModelCard:
                     f"{path} has a model card of version {schema}, this program reads version "
                     f"{SCHEMA}; update the program or train again"
                 )
-            ladder = ScaleLadder(Fraction(plain["ladder"]["start"]), int(plain["ladder"]["factor"]))
+            ladder = _ladder(**plain["ladder"])
             video = VideoStamp(**{**plain["video"], "fps": Fraction(plain["video"]["fps"])})
             if not 1 <= plain["channels"] <= MAX_CHANNELS:
                 raise ValueError(f"{plain['channels']} channels")
@@ -99,6 +101,11 @@ class ModelCard:
             SettingsError,
         ) as error:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
+
+
+def _ladder(start: str, factor: int, exposure: float = FULL) -> ScaleLadder:
+    """From a card's JSON; cards of old know the full exposure alone."""
+    return ScaleLadder(Fraction(start), int(factor), float(exposure))
 
 
 def file_sha256(path: Path) -> str:

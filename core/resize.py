@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core.rect import FULL, exposure_weights
 from tsr.core.volume import Volume
 
 KEYS_A = -0.5
@@ -62,8 +63,11 @@ def keys_kernel(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @functools.lru_cache(maxsize=256)
-def cubic_taps(n_in: int, n_out: int) -> ResampleTaps:
+def cubic_taps(n_in: int, n_out: int, shift: float = 0.0) -> ResampleTaps:
     """Plan a cubic resize of one axis from `n_in` to `n_out` samples.
+
+    Args:
+        shift: read so many source samples further on.
 
     Half-pixel centres; the kernel is widened when shrinking (antialiasing); taps that fall outside
     the axis are dropped and the rest renormalised. Agrees with Pillow's BICUBIC on float images.
@@ -71,7 +75,7 @@ def cubic_taps(n_in: int, n_out: int) -> ResampleTaps:
     step = n_in / n_out
     stretch = max(step, 1.0)
     support = 2.0 * stretch
-    centre = (np.arange(n_out) + 0.5) * step
+    centre = (np.arange(n_out) + 0.5) * step + shift
     first = np.floor(centre - support + 0.5).astype(np.int64)
     last = np.floor(centre + support + 0.5).astype(np.int64)
     index = first[:, None] + np.arange(math.ceil(int((last - first).max())))
@@ -97,6 +101,17 @@ def apply_taps(volume: Volume, taps: ResampleTaps, axis: int) -> Volume:
     for k in range(taps.index.shape[1]):
         result += np.take(volume, taps.index[:, k], axis) * taps.weight[:, k].reshape(shape)
     return result
+
+
+def double_taps(n_in: int, exposure: float = FULL) -> ResampleTaps:
+    """Cubic interpolation in time to twice the frame rate (paper 4.1: the network's input).
+
+    A frame shows the centre of gravity of its exposure. The mean of a whole pair lies half a fast
+    frame after the first of the two, as half-pixel centres have it; an exposure that ends earlier
+    lies nearer to the first, so that the same instants are found further on.
+    """
+    late = float(exposure_weights(2, exposure)[1])
+    return cubic_taps(n_in, 2 * n_in, (0.5 - late) / 2)
 
 
 def halving_matrix(size: int, halvings: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ PACKAGES = {
     "tensorrt-rtx": "tensorrt-rtx-cu13",
     "pycuda": "pycuda",
     "av": "av",
+    "scenedetect": "scenedetect-headless",
     "numpy": "numpy",
 }
 """Packages by the names we give them."""

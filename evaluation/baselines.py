@@ -1,8 +1,9 @@
 """What any player could do: repeat frames, mix neighbours, or interpolate and back-project.
 
-Input frame n is the mean of output frames [f·n, f·n + f) (full exposure), so output frame f·n + j
-lies at n + (j + 0.5) / f - 0.5 on the axis of input frame centres. All methods place their frames
-there; comparing against a baseline half an input frame out of step would flatter us.
+Input frame n is the mean of output frames [f·n, f·n + f) over its exposure. For the full exposure
+output frame f·n + j lies at n + (j + 0.5) / f - 0.5 on the axis of input frame centres. All methods
+place their frames there; comparing against a baseline half an input frame out of step would flatter
+us.
 """
 
 import functools
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, exposure_weights
 from tsr.core.resize import keys_kernel
 from tsr.core.volume import Volume, check_volume
 
@@ -55,13 +57,16 @@ def cubic_bp(ltr: Volume, factor: int) -> Volume:
     return _volume(ltr, factor, "cubic_bp")
 
 
-def upsampled(frames: Iterable[Frame], factor: int, method: str) -> Iterator[Frame]:
+def upsampled(
+    frames: Iterable[Frame], factor: int, method: str, exposure: float = FULL
+) -> Iterator[Frame]:
     """A baseline frame by frame, for videos that do not fit in memory.
 
     Args:
         frames: the slow video, (3, H, W) float32 each. At most five are held at a time.
         factor: output frames per input frame.
         method: a name of `METHODS`.
+        exposure: of the frames, as a fraction of their interval.
 
     Yields:
         `factor` frames for each input frame, the same values as the function on a volume gives.
@@ -75,10 +80,10 @@ def upsampled(frames: Iterable[Frame], factor: int, method: str) -> Iterator[Fra
         )
     chosen = METHODS[method]
     for window, at in _windows(frames, chosen.reach):
-        weights = _weights(method, factor, -at, len(window) - at)
+        weights = _weights(method, factor, -at, len(window) - at, exposure)
         group = np.tensordot(weights, np.stack(window), 1)  # (f, 3, H, W)
         if chosen.back_project:
-            group -= group.mean(axis=0) - window[at]
+            group -= np.tensordot(exposure_weights(factor, exposure), group, 1) - window[at]
             np.clip(group, 0.0, 1.0, out=group)
         yield from group
 
@@ -90,13 +95,16 @@ def _volume(ltr: Volume, factor: int, method: str) -> Volume:
 
 
 @functools.lru_cache(maxsize=64)
-def _weights(method: str, factor: int, first: int, last: int) -> NDArray[np.float32]:
+def _weights(
+    method: str, factor: int, first: int, last: int, exposure: float
+) -> NDArray[np.float32]:
     """(f, last - first): weights of the neighbours at offsets first … last - 1 for each phase.
 
     At the ends of the video neighbours are missing: the rest is scaled up to a sum of 1, which for
     `linear` means that the end frame is held.
     """
-    phases = (np.arange(factor) + 0.5) / factor - 0.5
+    places = np.arange(factor)
+    phases = (places - exposure_weights(factor, exposure) @ places) / factor
     distance = phases[:, None] - np.arange(first, last)
     weights = METHODS[method].weights(distance)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)

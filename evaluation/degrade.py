@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core import rect
 from tsr.core.console import Progress
 from tsr.core.errors import SettingsError
 
@@ -57,8 +58,7 @@ def exposure_weights(factor: int, exposure: float = 1.0) -> NDArray[np.float32]:
             f"factor {factor} with exposure {exposure}: expected a factor of at least 1 and an "
             "exposure above 0 and at most 1"
         )
-    open_for = np.clip(exposure * factor - np.arange(factor), 0, 1)
-    return np.asarray(open_for / open_for.sum(), np.float32)
+    return rect.exposure_weights(factor, exposure)
 
 
 def degraded(frames: Iterable[Frame], factor: int, exposure: float = 1.0) -> Iterator[Frame]:

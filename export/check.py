@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from polygraphy.exception import PolygraphyException
 from polygraphy.logger import G_LOGGER
 
 from tsr.core.errors import ModelError
-from tsr.core.ladder import Rung, ScaleLadder
+from tsr.core.ladder import Rung
 from tsr.core.plan_file import Size
 from tsr.core.volume import Volume
 from tsr.export.compare import CompareWindows, Difference
@@ -163,7 +163,8 @@ def _windows(
             return video_windows(
                 first.network, first.card, video, start=start, keep=keep, tile=tile
             )
-        ladder = ScaleLadder(start or first.card.ladder.start, first.card.ladder.factor)
+        ladder = first.card.ladder
+        ladder = replace(ladder, start=start or ladder.start)
         return made_up_windows(first.network, ladder, keep=keep, tile=tile)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from tsr.core.console import InPath, check_tile, command
-from tsr.core.errors import SettingsError
+from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
+from tsr.core.outputs import check_output
 
 if TYPE_CHECKING:
     from tsr.export.to_engine import EngineOptions, EngineResult
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 @command()
 @click.argument("model", type=InPath)
 @click.option(
-    "-o", "--output", type=InPath, help="Named .onnx, or .plan for TensorRT. [default: MODEL.onnx]"
+    "-o",
+    "--output",
+    type=InPath,
+    help="Named .onnx, or .plan for TensorRT. [default: MODEL.onnx; with --fp16 also MODEL.plan, "
+    "where an engine can be built]",
 )
 @click.option("--fp16", is_flag=True, help="Convolve in half precision: for GPUs.")
 @click.option(
@@ -87,6 +92,7 @@ def main(
     """Export MODEL (.safetensors) to ONNX with dynamic time, height and width, or MODEL
     (.safetensors or .onnx) to a TensorRT engine."""
     check_tile(tile)
+    beside = model.with_suffix(".plan") if fp16 and output is None else None
     output = output or model.with_suffix(".onnx")
     if output.suffix not in (".onnx", ".plan"):
         raise SettingsError(f"output {output} is neither an .onnx nor a .plan file; name it so")
@@ -96,6 +102,8 @@ def main(
     engine = output.suffix == ".plan"
     precision = _Precision(fp16, int8, fp8, reader, min_psnr, video, for_engine=engine)
     precision.check(model)
+    if beside is not None:
+        check_output(beside, inputs=(model,), overwrite=overwrite)
     if not engine:
         card, checked = precision.export(model, output, overwrite)
         said, about = f"{card.channels} channels, {card.precision}, {checked}", card.to_json()
@@ -113,6 +121,8 @@ def main(
         result = _engine(model, output, precision, options, overwrite)
         said, about = _said(result), json.dumps(result.to_dict())
     click.echo(f"wrote {output} ({said})", err=True)
+    if beside is not None:
+        _engine_beside(output, beside, precision, overwrite)
     if as_json:
         click.echo(json.dumps({"output": str(output), **json.loads(about)}))
 
@@ -181,10 +191,21 @@ class _Precision:
         return card, checked
 
 
+def _engine_beside(onnx: Path, plan: Path, precision: _Precision, overwrite: bool) -> None:
+    """Build an engine of a new FP16 file too; where that cannot be done, say why and go on."""
+    from tsr.export.to_engine import EngineOptions
+
+    try:
+        result = _engine(onnx, plan, precision, EngineOptions(), overwrite)
+    except DeviceError as error:
+        click.echo(f"no {plan.name} beside it: {error}", err=True)
+        return
+    click.echo(f"wrote {plan} ({_said(result)})", err=True)
+
+
 def _engine(
     model: Path, output: Path, precision: _Precision, options: "EngineOptions", overwrite: bool
 ) -> "EngineResult":
-    from tsr.core.outputs import check_output
     from tsr.export.to_engine import choose_library, to_engine
 
     check_output(output, inputs=(model,), overwrite=overwrite)

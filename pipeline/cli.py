@@ -82,6 +82,23 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     metavar="FROM-TO",
     help="Raise the rate of this part alone, as 00:05-00:12; the rest keeps its frames and times.",
 )
+@click.option(
+    "--shots/--no-shots",
+    default=True,
+    show_default=True,
+    help="Cut the video into its shots: none is blended into the next, each has its network.",
+)
+@click.option(
+    "--keep-duplicates",
+    is_flag=True,
+    help="Take repeated frames for frames, instead of raising the true rate of held pictures.",
+)
+@click.option(
+    "--overlays/--no-overlays",
+    default=True,
+    show_default=True,
+    help="Keep the pixels of logos, captions and displays that stand still.",
+)
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option("--crf", type=int, help="Encoder's constant quality: lower is better and larger.")
 @click.option(
@@ -102,6 +119,12 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     help="Only the liveliest two seconds, beside linear interpolation, to OUTPUT_preview.mp4.",
 )
 @click.option("--cache", type=InPath, help="Folder for what is kept between runs.")
+@click.option(
+    "--report",
+    type=InPath,
+    metavar="HTML",
+    help="Also write a page that shows what happened; of several inputs, the folder for theirs.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON event per line on standard output.")
 def main(
@@ -109,6 +132,7 @@ def main(
     output: Path | None,
     factor: str,
     cache: Path | None,
+    report: Path | None,
     as_json: bool,
     preview: bool,
     **given: Any,
@@ -120,9 +144,11 @@ def main(
     from tsr.pipeline.cache import Cache
     from tsr.pipeline.told import Told
 
+    if preview and report is not None:
+        raise click.BadParameter("a preview has no report; leave out one", param_hint="--report")
     options = Options(factor=int(factor), **given)
     told = Told(as_json=as_json)
-    todo = tasks(inputs, output, options.factor)
+    todo = tasks(inputs, output, options.factor, report)
     try:
         outcomes = make_all(todo, options, Cache(cache), told, preview=preview)
     except KeyboardInterrupt:

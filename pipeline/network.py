@@ -1,6 +1,7 @@
 """The network of one shot: trained, exported for this machine, and kept in the cache."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,25 +51,32 @@ def train(
     options: Options,
     kept: VideoCache,
     told: Told,
-    before: Path | None = None,
+    wanted: Sequence[int] | None = None,
+    start_from: Path | None = None,
 ) -> Training:
     """The network trained on a clip, or on a part of one: kept, gone on with, or made.
 
     Args:
-        before: the network of the shot before, whose weights the training begins with.
+        wanted, start_from: as in `tsr.trainer.train.train`; from a model, fewer steps are taken.
 
     Raises:
         TsrError: the training cannot go on.
         KeyboardInterrupt: it was interrupted, and its state saved.
     """
-    from tsr.trainer.train import resume_file
+    from tsr.trainer.train import origin, resume_file
     from tsr.trainer.train import train as train_network
+    from tsr.trainer.warm_start import shortened
 
     config = options.train_config()
+    if start_from is not None:
+        config = shortened(config)
     ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
-    facts = {"frames": clip.frames, "settings": config.to_dict(), "ladder": str(ladder)}
-    if before is not None:
-        facts["start_from"] = file_sha256(before)
+    facts = {
+        "frames": clip.frames,
+        "settings": config.to_dict(),
+        "ladder": str(ladder),
+        **origin(wanted, start_from),
+    }
     folder = kept.stage("train", facts)
     model, report = folder / "model.safetensors", folder / REPORT
     if (found := _read(report, model)) is not None:
@@ -88,7 +96,8 @@ def train(
             model,
             config,
             ladder=ladder,
-            start_from=before,
+            wanted=wanted,
+            start_from=start_from,
             device=options.device,
             resume=resume,
             overwrite=True,

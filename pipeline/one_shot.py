@@ -2,25 +2,21 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from tsr.core.cache import keep
-from tsr.core.clip_io import ClipInfo, Encoding, join_pieces
+from tsr.core.clip_io import Encoding, join_pieces
 from tsr.core.console import duration
 from tsr.core.errors import OutputError
-from tsr.core.model_card import file_sha256
 from tsr.core.tiling import Span
 from tsr.core.versions import versions
-from tsr.pipeline import machine, network
-from tsr.pipeline.borrowing import lender, looks
 from tsr.pipeline.cache import VideoCache
-from tsr.pipeline.interpolation import interpolation
-from tsr.pipeline.job import MIN_FRAMES, Frames, Job, Section
+from tsr.pipeline.job import Job, Section
 from tsr.pipeline.record import RunRecord, ShotRecord
-from tsr.pipeline.render import PIECE_FRAMES, Maker, Render
+from tsr.pipeline.render import PIECE_FRAMES, Render
+from tsr.pipeline.shot_networks import ShotNetwork, networks
+from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
 
 NEEDED = {
@@ -29,13 +25,10 @@ NEEDED = {
     "onnx": "onnx",
     "onnxscript": "onnxscript",
     "filelock": "filelock",
+    "scenedetect": "scenedetect-headless",
+    "cv2": "opencv-python-headless",
 }
 """What the stages import beyond the base install, and the packages' names."""
-
-
-def find_shots(clip: ClipInfo) -> Sequence[Frames]:
-    """The whole video as one shot."""
-    return [range(clip.num_frames)]
 
 
 def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
@@ -47,10 +40,10 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     Raises:
         TsrError: says what failed; what was complete is kept.
     """
-    shots = find_shots(job.clip)
-    sections = job.sections(shots)
+    found = survey(job.clip, kept, told, cut=job.options.shots)
+    sections = job.sections(found.shots)
     retimed = {section.shot for section in sections if section.factor > 1}
-    made = networks(job, [shot for shot in shots if (shot.start, shot.stop) in retimed], kept, told)
+    made = networks(job, found, retimed, kept, told)
 
     times = job.times(sections)
     encoding = job.encoding(times)
@@ -105,115 +98,6 @@ def _render_facts(
     }
 
 
-@dataclass(frozen=True)
-class ShotNetwork:
-    """What makes a shot, what it depends on, and what was decided for it; `note` for the user."""
-
-    maker: Maker
-    facts: dict[str, Any]
-    record: ShotRecord
-    precision: str
-    backend: str
-    note: str = ""
-
-
-def networks(
-    job: Job, shots: Sequence[Frames], kept: VideoCache, told: Told
-) -> dict[Span, ShotNetwork]:
-    """For each shot its own network, or, where it is too short to learn from, another way.
-
-    Raises:
-        TsrError: a network could not be trained or exported.
-    """
-    target = machine.best_target(job.options.device)
-    spans = [(shot.start, shot.stop) for shot in shots]
-    long = [span for span in spans if span[1] - span[0] >= MIN_FRAMES]
-    made: dict[Span, ShotNetwork] = {}
-    before: Path | None = None
-    for span in long:
-        made[span] = _trained(job, span, target, kept, told, before)
-        before = Path(made[span].record.model or "")
-    if short := [span for span in spans if span not in made]:
-        look_of = looks(job.clip, spans)
-        for span in short:
-            other = lender(span, long, look_of)
-            made[span] = _borrowed(span, made[other]) if other else _interpolated(job, span)
-    return {span: made[span] for span in spans}
-
-
-def _trained(
-    job: Job,
-    span: Span,
-    target: machine.Target,
-    kept: VideoCache,
-    told: Told,
-    before: Path | None,
-) -> ShotNetwork:
-    from tsr.runtime.open_backend import open_backend
-    from tsr.runtime.run import choose_ladder
-
-    whole = span == (0, job.clip.num_frames)
-    clip = job.clip if whole else job.clip.part(*span)
-    training = network.train(clip, job.options, kept, told, before)
-    exported = network.export(training, clip, target, kept, told)
-    device = "cpu" if target == "cpu" else "auto"
-    backend, card = open_backend(exported.file, device)
-    ladder = choose_ladder(card, clip, job.options.factor, None)
-    record = ShotRecord(
-        start=span[0],
-        stop=span[1],
-        source="trained",
-        reason=f"{clip.num_frames} frames to learn from"
-        + (", begun with the network of the shot before" if before else ""),
-        model=str(training.model),
-        history=training.history,
-        psnr=training.psnr,
-        psnr_cubic=training.cubic,
-        seconds={"train": training.seconds, "export": exported.seconds},
-    )
-    facts = {
-        "model": file_sha256(exported.file),
-        "ladder": str(ladder),
-        "backend": backend.name,
-    }
-    maker = Maker(ladder, partial(_opened, exported.file, device))
-    return ShotNetwork(maker, facts, record, exported.precision, backend.name, exported.note)
-
-
-def _opened(file: Path, device: str) -> Any:
-    from tsr.runtime.open_backend import open_backend
-
-    return open_backend(file, device)[0]
-
-
-def _borrowed(span: Span, lender: ShotNetwork) -> ShotNetwork:
-    theirs = lender.record
-    record = ShotRecord(
-        start=span[0],
-        stop=span[1],
-        source="borrowed",
-        reason=f"{span[1] - span[0]} frames are too few to learn from ({MIN_FRAMES} at least); "
-        f"the network is that of frames {theirs.start} to {theirs.stop - 1}, which look alike",
-        model=theirs.model,
-    )
-    return replace(lender, record=record, note="")
-
-
-def _interpolated(job: Job, span: Span) -> ShotNetwork:
-    num_frames = span[1] - span[0]
-    ladder, backend = interpolation(job.options.factor)
-    record = ShotRecord(
-        start=span[0],
-        stop=span[1],
-        source="interpolated",
-        reason=f"{num_frames} frames are too few to learn from ({MIN_FRAMES} at least), and no "
-        "longer shot looks alike",
-    )
-    facts = {"backend": backend.name, "ladder": str(ladder)}
-    maker = Maker(ladder, lambda: interpolation(job.options.factor)[1])
-    return ShotNetwork(maker, facts, record, "fp32", backend.name)
-
-
 def _record(
     job: Job, made: dict[Span, ShotNetwork], notes: list[str], seconds: dict[str, float]
 ) -> RunRecord:
@@ -233,8 +117,15 @@ def _record(
         precision=each([shot.precision for shot in shots]),
         backend=each([shot.backend for shot in shots]),
         settings=job.options.to_dict(),
-        shots=tuple(shot.record for shot in shots),
+        exposure=shots[0].maker.ladder.exposure,
+        shots=tuple(_retimed(shot.record, job.retimed) for shot in shots),
         seconds={name: round(value, 2) for name, value in {**stages, **seconds}.items()},
         versions=versions(),
         notes=tuple(notes),
     )
+
+
+def _retimed(record: ShotRecord, part: Span) -> ShotRecord:
+    """Of a shot, the part that was retimed."""
+    start, stop = max(record.start, part[0]), min(record.stop, part[1])
+    return replace(record, start=start, stop=stop)

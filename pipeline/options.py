@@ -28,6 +28,8 @@ class Options:
         part: seconds [from, to) of the input that are retimed; all of it if None.
         device: `auto`, `cpu` or `cuda`, for training and running.
         overwrite: replace existing outputs.
+        shots: each shot of the video is made by itself. overlays: logos and the like keep their
+            pixels. keep_duplicates: repeated frames are taken for frames like any other.
         max_minutes: the training of a shot ends after this time at the latest.
         training: further settings of the training that replace the preset's.
     """
@@ -40,6 +42,9 @@ class Options:
     part: tuple[Fraction, Fraction] | None = None
     device: str = "auto"
     overwrite: bool = False
+    shots: bool = True
+    overlays: bool = True
+    keep_duplicates: bool = False
     max_minutes: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -64,6 +69,9 @@ class Options:
             "crf": self.crf,
             "range": [float(second) for second in self.part] if self.part else None,
             "max_minutes": self.max_minutes,
+            "shots": None if self.shots else False,
+            "overlays": None if self.overlays else False,
+            "keep_duplicates": self.keep_duplicates or None,
             **self.training,
         }
         return {name: value for name, value in plain.items() if value is not None}

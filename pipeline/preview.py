@@ -15,7 +15,8 @@ from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import MIN_FRAMES, Job
-from tsr.pipeline.one_shot import networks
+from tsr.pipeline.shot_networks import networks
+from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
 
 SECONDS = Fraction(2)
@@ -60,9 +61,10 @@ def preview(job: Job, kept: VideoCache, told: Told) -> Path:
         options=replace(job.options, part=None, max_minutes=minutes),
         retimed=(0, clip.num_frames),
     )
-    (made,) = networks(short, short.whole, kept, told).values()
+    found = survey(clip, kept, told, cut=False)
+    (made,) = networks(short, found, {short.retimed}, kept, told).values()
     told.stage("render")
-    with closing(made.maker.frames(clip)) as ours:
+    with closing(made.maker.frames(clip, job.options.factor)) as ours:
         _write(output, clip, job.options.factor, ours, told)
     told.done(f"{output}")
     return output

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from tsr.core.rect import FULL
+
 ShotSource = Literal["trained", "borrowed", "interpolated"]
 """How a shot was made: by a network trained on it, by that of a similar shot, or by plain
 interpolation with temporal back-projection."""
@@ -42,6 +44,7 @@ class RunRecord:
 
     Args:
         input, output: the files. factor: output frames per input frame.
+        exposure: of the input's frames, as a fraction of their interval (`tsr.core.rect`).
         ladder, precision, backend: what computed. settings: the user's choices.
         shots: in order, together every frame that was retimed.
         seconds: wall time by stage. versions: software. notes: what a user should know.
@@ -58,6 +61,7 @@ class RunRecord:
     seconds: dict[str, float]
     versions: dict[str, str]
     notes: tuple[str, ...] = ()
+    exposure: float = FULL
 
     def to_json(self) -> str:
         """JSON text; `from_json` gives back an equal record."""

@@ -27,12 +27,12 @@ from tsr.core.console import duration
 from tsr.core.errors import OutputError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.tiling import Span, spans
+from tsr.pipeline.content import Content, as_pictures, pictures_of, shot_frames
 from tsr.pipeline.job import Job, Section
 from tsr.pipeline.told import Told
 from tsr.runtime.backend import Backend
 from tsr.runtime.overlap import Behind, ahead
-from tsr.runtime.plan import first_read
-from tsr.runtime.run import DECODED_AHEAD, network_work, segment_size, super_resolve
+from tsr.runtime.run import DECODED_AHEAD, network_work, segment_size
 
 PIECE_FRAMES = 240
 """Output frames that a piece has at most: what a killed process loses. Encoders begin anew about as
@@ -41,15 +41,25 @@ often by themselves, so the joints cost next to nothing."""
 
 @dataclass(frozen=True)
 class Maker:
-    """What computes the frames of a shot: the steps, and how to open what takes them."""
+    """What computes the frames of a shot: the steps, how to open what takes them, and what the
+    shot holds beside motion."""
 
     ladder: ScaleLadder
     open: Callable[[], Backend[Any]]
+    content: Content
 
-    def frames(self, shot: ClipInfo) -> Generator[NDArray[np.float32], None, None]:
-        """The output frames of a shot, in order."""
-        backend, segment = self.open(), segment_size(self.ladder, shot.height, shot.width)
-        yield from super_resolve(_read(shot), shot, self.ladder, backend, segment)
+    def frames(self, shot: ClipInfo, factor: int) -> Generator[NDArray[np.float32], None, None]:
+        """The output frames of a shot, in order: `factor` per input frame."""
+        yield from shot_frames(
+            shot,
+            self.content,
+            self.ladder,
+            self.open(),
+            _read,
+            factor=factor,
+            segment=segment_size(self.ladder, shot.height, shot.width),
+            part=(0, shot.num_frames),
+        )
 
 
 @dataclass(frozen=True)
@@ -140,20 +150,23 @@ class Render:
     ) -> Generator[NDArray[np.float32], None, None]:
         """The output frames of a section, from the first of these pieces on."""
         wanted = (pieces[0].frames[0], pieces[-1].frames[1])
-        clip = self.job.clip
+        clip, start = self.job.clip, section.shot[0]
         if section.factor == 1:
             yield from _read(clip.part(*wanted))
             return
-        start = section.shot[0]
-        maker, shot = self.makers[section.shot], clip.part(*section.shot)
-        part = (wanted[0] - start, wanted[1] - start)
-        first = first_read(maker.ladder, part, shot.num_frames)
+        maker = self.makers[section.shot]
         backend = maker.open()
         backend.worked = progress.worked
-        frames = _read(shot.part(first, shot.num_frames))
         try:
-            yield from super_resolve(
-                frames, shot, maker.ladder, backend, self._segment(section), part
+            yield from shot_frames(
+                clip.part(*section.shot),
+                maker.content,
+                maker.ladder,
+                backend,
+                _read,
+                factor=section.factor,
+                segment=self._segment(section),
+                part=(wanted[0] - start, wanted[1] - start),
             )
         finally:
             for stage, value in backend.seconds.items():
@@ -192,15 +205,15 @@ class _Progress:
     def __init__(self, render: Render, missing: Sequence[Piece], told: Told) -> None:
         self._told, self._frames = told, render.times.num_frames
         self._written = missing[0].made[0] if missing else self._frames
-        self._first = self._written
         self._work = self._worked = 0
         for section, group in groupby(missing, key=lambda piece: piece.section):
             if section.factor > 1:
                 pieces, start = list(group), section.shot[0]
                 part = (pieces[0].frames[0] - start, pieces[-1].frames[1] - start)
-                shot = render.job.clip.part(*section.shot)
-                ladder = render.makers[section.shot].ladder
-                self._work += network_work(ladder, shot, render._segment(section), part)
+                maker = render.makers[section.shot]
+                shot = as_pictures(render.job.clip.part(*section.shot), maker.content)
+                part = pictures_of(maker.content, part)
+                self._work += network_work(maker.ladder, shot, render._segment(section), part)
 
     def worked(self, voxels: int) -> None:
         # A tile that was halved for lack of memory is computed twice.
@@ -215,7 +228,5 @@ class _Progress:
         share = self._worked / self._work if self._work else self._written / self._frames
         seconds = self._told.seconds
         left = seconds * (1 - share) / share if share else None
-        rate = (self._written - self._first) / max(seconds, 1e-9)
-        text = f"{self._written}/{self._frames} frames, {rate:.2g} frames/s"
-        text += f", {duration(left)} left" if left is not None else ""
-        self._told.show(text, share=share, left=left)
+        rate = f", {duration(left)} left" if left is not None else ""
+        self._told.show(f"{self._written}/{self._frames} frames{rate}", share=share, left=left)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from tsr.core.rect import FULL
 from tsr.core.tiling import Span
 from tsr.core.volume import Volume
 
@@ -42,18 +43,26 @@ class Backend(Protocol[Array]):
         """Volumes one after the other in time."""
         ...
 
-    def network_pass(self, given: Array, span: Span, made: Span, num_given: int) -> Array:
+    def network_pass(
+        self, given: Array, span: Span, made: Span, num_given: int, exposure: float = FULL
+    ) -> Array:
         """Double the frame rate: cubic interpolation, network residual, temporal back-projection.
 
         Args:
             given: frames `span` of a video that has `num_given` in all.
             made: the frames to make, at twice the rate.
+            exposure: of the frames given, as a fraction of their interval (`tsr.core.rect`).
         """
         ...
 
-    def climb(self, low: Array, known: Array) -> Array:
+    def climb(self, low: Array, known: Array, exposure: float = FULL) -> Array:
         """Space-time back-projection of `low` (C, T·k, h, w) against `known` (C, T, 2h, 2w).
 
         The result stays valid until the next climb to the same shape.
         """
+        ...
+
+    def correct(self, guess: Array, known: Array, exposure: float = FULL) -> Array:
+        """Temporal back-projection of `guess` (C, T·k, H, W), which may be changed, against
+        `known` (C, T, H, W); held in [0, 1]."""
         ...

@@ -82,6 +82,9 @@ def run_segment(
             yield _run_step(part, low, pyramid, backend, num_frames)
         return
     volume = _run_step(last, volume, pyramid, backend, num_frames)
+    if not plan.keeps_input:
+        known = pyramid.volume(Fraction(1), known_frames(last))
+        volume = backend.correct(volume, known, last.step.input_exposure)
     for group in spans(plan.wanted[1] - plan.wanted[0], last.step.after.t, plan.wanted[0]):
         yield backend.take(volume, (group[0] - last.made[0], group[1] - last.made[0]))
 
@@ -95,5 +98,6 @@ def _run_step(
 ) -> Array:
     if isinstance(plan.step, NetworkPass):
         num_given = num_frames * plan.step.before.t
-        return backend.network_pass(volume, plan.given, plan.made, num_given)
-    return backend.climb(volume, pyramid.volume(plan.step.after.s, known_frames(plan)))
+        return backend.network_pass(volume, plan.given, plan.made, num_given, plan.step.exposure)
+    known = pyramid.volume(plan.step.after.s, known_frames(plan))
+    return backend.climb(volume, known, plan.step.input_exposure)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsr.core.console import InPath, Progress, check_tile, command, duration
+from tsr.core.console import ExposureType, InPath, Progress, check_tile, command, duration
 
 if TYPE_CHECKING:
     from tsr.runtime.run import RunProgress
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     "--start-scale",
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung; 1/4 is sharper and costs 4 times as much. [default: the model's]",
+)
+@click.option(
+    "--exposure",
+    type=ExposureType(),
+    metavar="full|delta|FRACTION",
+    help="Part of a frame interval that the shutter was open for. [default: the model's]",
 )
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
@@ -54,6 +60,7 @@ def main(
     output: Path | None,
     factor: str | None,
     start_scale: str | None,
+    exposure: float | None,
     slow_motion: bool,
     encoder: str | None,
     quality: int | None,
@@ -83,6 +90,7 @@ def main(
         output,
         factor=int(factor) if factor else None,
         start=Fraction(start_scale) if start_scale else None,
+        exposure=exposure,
         slow_motion=slow_motion,
         encoder=encoder,
         quality=quality,

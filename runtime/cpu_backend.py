@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tsr.core.rect import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume
 from tsr.runtime import cpu_kernels
@@ -70,7 +71,7 @@ class CpuBackend:
         """Volumes one after the other in time."""
         return np.concatenate(arrays, axis=1)
 
-    def climb(self, low: Volume, known: Volume) -> Volume:
+    def climb(self, low: Volume, known: Volume, exposure: float = FULL) -> Volume:
         """Space-time back-projection. The next climb to the same shape overwrites the result:
         fresh memory would cost ten times the arithmetic (benchmarks/backprojection.py)."""
         shape = (*low.shape[:2], *known.shape[2:])
@@ -79,24 +80,29 @@ class CpuBackend:
                 del self._climbed[other]  # a segment of another length
             self._climbed[shape] = np.empty(shape, np.float32)
         with self._timed("back-projection"):
-            return cpu_kernels.backproject(low, known, out=self._climbed[shape])
+            return cpu_kernels.backproject(low, known, out=self._climbed[shape], exposure=exposure)
 
-    def network_pass(self, given: Volume, span: Span, made: Span, num_given: int) -> Volume:
+    def correct(self, guess: Volume, known: Volume, exposure: float = FULL) -> Volume:
+        """Temporal back-projection, in place."""
+        with self._timed("back-projection"):
+            return cpu_kernels.backproject_t(guess, known, exposure=exposure)
+
+    def network_pass(
+        self, given: Volume, span: Span, made: Span, num_given: int, exposure: float = FULL
+    ) -> Volume:
         """Cubic interpolation, network and temporal back-projection, tile by tile."""
         channels, _, height, width = given.shape
         result = np.empty((channels, made[1] - made[0], height, width), np.float32)
         for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
             with self._timed("back-projection"):
-                taps = network_taps(chunk, num_given).within(*span)
+                taps = network_taps(chunk, num_given, exposure).within(*span)
                 base = cpu_kernels.upsample_t(given, taps)
             with self._timed("network"):
                 self._tiles(base, part)
             self.worked(part[0].size)
-        with self._timed("back-projection"):
-            under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
-            cpu_kernels.backproject_t(result, np.ascontiguousarray(under))
-        return result
+        under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
+        return self.correct(result, np.ascontiguousarray(under), exposure)
 
     def _tiles(self, base: Volume, result: Volume) -> None:
         height, width = base.shape[2:]

@@ -15,6 +15,7 @@ from numba.core import config
 
 from tsr.core.cores import usable_cores
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import spans
 from tsr.core.volume import Volume, check_volume
@@ -34,16 +35,20 @@ MIN_TASK_VOXELS = 1 << 18
 """Voxels below which handing work to another thread costs more than it saves."""
 
 
-def backproject(low: Volume, ltr: Volume, out: Volume | None = None) -> Volume:
+def backproject(
+    low: Volume, ltr: Volume, out: Volume | None = None, exposure: float = FULL
+) -> Volume:
     """One space-time back-projection, as `core.backproject.backproject`.
 
     Args:
         low: (C, T·k, h, w) in [0, 1]: half the size, the frame rate wanted.
         ltr: (C, T, 2h, 2w) in [0, 1]: the size wanted, the input's frame rate.
         out: (C, T·k, 2h, 2w) to fill; allocated when absent.
+        exposure: of `ltr`, as a fraction of its frame interval.
 
     Returns:
-        (C, T·k, 2h, 2w) in [0, 1]. Groups of k frames average to `ltr` wherever nothing clipped.
+        (C, T·k, 2h, 2w) in [0, 1]. Groups of k frames average over the exposure to `ltr` wherever
+        nothing clipped.
     """
     low, ltr = _readable(low, "low"), _readable(ltr, "ltr")
     channels, frames, height, width = low.shape
@@ -54,22 +59,24 @@ def backproject(low: Volume, ltr: Volume, out: Volume | None = None) -> Volume:
         )
     out = _output(out, (channels, frames, 2 * height, 2 * width))
     rows, columns = axis_plan(height), axis_plan(width)
+    shares = opened(frames // ltr.shape[1], exposure)
     units = ltr.shape[1] * -(-height // BAND_ROWS)
 
     def work(c: int, first: int, last: int) -> None:
-        cpu_loops.climb(low[c], ltr[c], out[c], rows, columns, BAND_ROWS, first, last)
+        cpu_loops.climb(low[c], ltr[c], out[c], shares, rows, columns, BAND_ROWS, first, last)
 
     _share_out(work, channels, units, out.size)
     return out
 
 
-def backproject_t(guess: Volume, ltr: Volume, clip: bool = True) -> Volume:
-    """Shift each group of frames so that its mean is the known frame, in place.
+def backproject_t(guess: Volume, ltr: Volume, clip: bool = True, exposure: float = FULL) -> Volume:
+    """Shift each group of frames so that its mean over the exposure is the known frame, in place.
 
     Args:
         guess: (C, T·k, H, W) at the high frame rate, changed and returned.
         ltr: (C, T, H, W), the same video at the low frame rate.
         clip: hold the result in [0, 1].
+        exposure: of `ltr`, as a fraction of its frame interval.
     """
     ltr = _readable(ltr, "ltr")
     guess = _output(guess, guess.shape)
@@ -80,12 +87,14 @@ def backproject_t(guess: Volume, ltr: Volume, clip: bool = True) -> Volume:
             f"a guess of shape {guess.shape} does not refine a video of shape {ltr.shape}"
         )
     pixels = ltr.shape[2] * ltr.shape[3]
+    shares = opened(guess.shape[1] // ltr.shape[1], exposure)
     units = ltr.shape[1] * -(-pixels // CHUNK_PIXELS)
 
     def work(c: int, first: int, last: int) -> None:
         cpu_loops.shift_groups(
             guess[c].reshape(-1, pixels),
             ltr[c].reshape(-1, pixels),
+            shares,
             clip,
             CHUNK_PIXELS,
             first,

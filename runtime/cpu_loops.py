@@ -20,7 +20,7 @@ REACH_UP = 2
 REACH_AGAIN = 5
 """Rows beyond a band that D U of those rows reads: 2 + 3."""
 
-_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (2, 3)}
+_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (1, 2, 3)}
 _filled = {n: types.Array(types.float32, n, "C") for n in (2, 3)}
 _index_table = types.Array(types.int32, 2, "C")
 _given_index = types.Array(types.int32, 2, "C", readonly=True)
@@ -55,12 +55,6 @@ def _set(result, source):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
-def _add(result, source):  # type: ignore[no-untyped-def]
-    for x in range(result.size):
-        result[x] += source[x]
-
-
-@numba.njit
 def _subtract(a, b, result):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] = a[x] - b[x]
@@ -76,6 +70,14 @@ def _scale(result, source, share):  # type: ignore[no-untyped-def]
 def _add_scaled(result, source, share):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] += share * source[x]
+
+
+@numba.njit
+def _total(shares):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for frame in range(shares.size):
+        total += shares[frame]
+    return total
 
 
 @numba.njit
@@ -151,21 +153,22 @@ def _enlarge_row(line, known, plan, result):  # type: ignore[no-untyped-def]
         result[x] = _clipped(known[x] + _weighted(line, index, weight, x))
 
 
-@_compiled(_given[3], _given[3], _filled[3], _plan, _plan, *(types.intp,) * 3)
-def climb(low, ltr, out, rows, columns, band, first, last):  # type: ignore[no-untyped-def]
+@_compiled(_given[3], _given[3], _filled[3], _given[1], _plan, _plan, *(types.intp,) * 3)
+def climb(low, ltr, out, shares, rows, columns, band, first, last):  # type: ignore[no-untyped-def]
     """Back-project units [first, last); a unit is `band` low-resolution rows of one group.
 
     Args:
         low: (T·k, h, w).
         ltr: (T, 2h, 2w).
         out: (T·k, 2h, 2w), filled.
+        shares: (k,) how much of each frame the shutter was open for, the first 1.
         rows: plan of the h axis.
         columns: plan of the w axis.
         band: rows per unit; the scratch of a unit should fit the second-level cache.
     """
     _, height, width = low.shape
-    k = low.shape[0] // ltr.shape[0]
-    share = np.float32(1) / np.float32(k)
+    k = shares.size
+    scale = np.float32(1) / _total(shares)
     bands = -(-height // band)
     mean = np.empty((band + 2 * REACH_AGAIN, width), np.float32)
     deviation = np.empty_like(mean)
@@ -180,9 +183,10 @@ def climb(low, ltr, out, rows, columns, band, first, last):  # type: ignore[no-u
         for row in range(d_top, d_bottom):
             average = mean[row - d_top]
             _set(average, low[group * k, row])
-            for frame in range(group * k + 1, group * k + k):
-                _add(average, low[frame, row])
-            _scale(average, average, share)
+            for frame in range(1, k):
+                if shares[frame] > 0:
+                    _add_scaled(average, low[group * k + frame, row], shares[frame])
+            _scale(average, average, scale)
         for frame in range(group * k, group * k + k):
             for row in range(d_top, d_bottom):
                 _subtract(low[frame, row], mean[row - d_top], deviation[row - d_top])
@@ -194,16 +198,17 @@ def climb(low, ltr, out, rows, columns, band, first, last):  # type: ignore[no-u
                 _enlarge_row(line, ltr[group, row], columns, out[frame, row])
 
 
-@_compiled(_filled[2], _given[2], types.boolean, *(types.intp,) * 3)
-def shift_groups(guess, ltr, clip, chunk, first, last):  # type: ignore[no-untyped-def]
+@_compiled(_filled[2], _given[2], _given[1], types.boolean, *(types.intp,) * 3)
+def shift_groups(guess, ltr, shares, clip, chunk, first, last):  # type: ignore[no-untyped-def]
     """Shift each group of frames to its known mean, in place; a unit is `chunk` pixels of a group.
 
     Args:
         guess: (T·k, pixels), changed.
         ltr: (T, pixels).
+        shares: (k,) how much of each frame the shutter was open for, the first 1.
     """
     pixels = ltr.shape[1]
-    k = guess.shape[0] // ltr.shape[0]
+    k, total = shares.size, _total(shares)
     chunks = -(-pixels // chunk)
     scratch = np.empty(chunk, np.float32)
     for unit in range(first, last):
@@ -212,10 +217,11 @@ def shift_groups(guess, ltr, clip, chunk, first, last):  # type: ignore[no-untyp
         stop = min(start + chunk, pixels)
         error, known = scratch[: stop - start], ltr[group, start:stop]
         _set(error, guess[group * k, start:stop])
-        for frame in range(group * k + 1, group * k + k):
-            _add(error, guess[frame, start:stop])
+        for frame in range(1, k):
+            if shares[frame] > 0:
+                _add_scaled(error, guess[group * k + frame, start:stop], shares[frame])
         for x in range(error.size):
-            error[x] = error[x] / np.float32(k) - known[x]
+            error[x] = error[x] / total - known[x]
         for frame in range(group * k, group * k + k):
             result = guess[frame, start:stop]
             if clip:

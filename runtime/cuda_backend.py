@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core.rect import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cuda_kernels import CudaKernels, Device, DeviceVolume, TimeTable
@@ -116,13 +117,26 @@ class CudaBackend:
             first += array.shape[1]
         return made
 
-    def climb(self, low: DeviceVolume, known: DeviceVolume) -> DeviceVolume:
+    def climb(self, low: DeviceVolume, known: DeviceVolume, exposure: float = FULL) -> DeviceVolume:
         """Space-time back-projection."""
         with self._timed("back-projection"):
-            return self.kernels.climb(low, known)
+            return self.kernels.climb(low, known, exposure)
+
+    def correct(
+        self, guess: DeviceVolume, known: DeviceVolume, exposure: float = FULL
+    ) -> DeviceVolume:
+        """Temporal back-projection, in place."""
+        with self._timed("back-projection"):
+            self.kernels.shift(guess, known, exposure)
+        return guess
 
     def network_pass(
-        self, given: DeviceVolume, span: Span, made: Span, num_given: int
+        self,
+        given: DeviceVolume,
+        span: Span,
+        made: Span,
+        num_given: int,
+        exposure: float = FULL,
     ) -> DeviceVolume:
         """Cubic interpolation, network and temporal back-projection, tile by tile.
 
@@ -130,7 +144,7 @@ class CudaBackend:
         """
         while True:
             try:
-                return self._network_pass(given, span, made, num_given)
+                return self._network_pass(given, span, made, num_given, exposure)
             except MemoryError:
                 frames, rows, columns = self.tile
                 if max(rows, columns) <= SMALLEST_SIDE:
@@ -141,7 +155,7 @@ class CudaBackend:
                     self.tile = (frames, rows, -(-columns // 8) * 4)
 
     def _network_pass(
-        self, given: DeviceVolume, span: Span, made: Span, num_given: int
+        self, given: DeviceVolume, span: Span, made: Span, num_given: int, exposure: float
     ) -> DeviceVolume:
         channels, _, height, width = given.shape
         frames, rows, columns = self.tile
@@ -154,7 +168,7 @@ class CudaBackend:
         for chunk in spans(made[1] - made[0], frames, made[0]):
             part = result.frames((chunk[0] - made[0], chunk[1] - made[0]))
             known = given.frames((chunk[0] // 2 - span[0], chunk[1] // 2 - span[0]))
-            source, table = self._interpolation(given, span, chunk, num_given)
+            source, table = self._interpolation(given, span, chunk, num_given, exposure)
             for top, _ in spans(height, rows):
                 for left, _ in spans(width, columns):
                     with self._timed("back-projection"):
@@ -162,15 +176,15 @@ class CudaBackend:
                     with self._timed("network"):
                         self.network(window, answer)
                     with self._timed("back-projection"):
-                        self.kernels.place(answer, known, part, top, left)
+                        self.kernels.place(answer, known, part, top, left, exposure)
             self.worked((chunk[1] - chunk[0]) * height * width)
         return result
 
     def _interpolation(
-        self, given: DeviceVolume, span: Span, chunk: Span, num_given: int
+        self, given: DeviceVolume, span: Span, chunk: Span, num_given: int, exposure: float
     ) -> tuple[DeviceVolume, TimeTable]:
         """The frames that a chunk reads, and its taps among them: alike for chunks inside."""
-        taps = network_taps(chunk, num_given)
+        taps = network_taps(chunk, num_given, exposure)
         first, last = taps.needs()
         source = given.frames((first - span[0], last - span[0]))
         window_frames = self.tile[0] + 2 * NETWORK_HALO.t

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import NETWORK_HALO, Span
 from tsr.core.volume import padded_size
@@ -156,7 +157,7 @@ class CudaKernels:
         )
         return made
 
-    def climb(self, low: DeviceVolume, known: DeviceVolume) -> DeviceVolume:
+    def climb(self, low: DeviceVolume, known: DeviceVolume, exposure: float = FULL) -> DeviceVolume:
         """Back-project (C, T·k, h, w) against (C, T, 2h, 2w), as `core.backproject.backproject`."""
         channels, frames, height, width = low.shape
         groups = known.shape[1]
@@ -171,6 +172,7 @@ class CudaKernels:
             "climb",
             _tiles(height, width, CLIMB_TILE, channels * groups),
             *(low.address, low.stride, known.address, known.stride, made.address, made.stride),
+            self._opened(frames // groups, exposure),
             *(groups, frames // groups, height, width),
             self._table(("up", height), rows.up_weight),
             self._table(("up", width), columns.up_weight),
@@ -214,14 +216,21 @@ class CudaKernels:
         )
 
     def place(
-        self, tile: DeviceVolume, known: DeviceVolume, made: DeviceVolume, top: int, left: int
+        self,
+        tile: DeviceVolume,
+        known: DeviceVolume,
+        made: DeviceVolume,
+        top: int,
+        left: int,
+        exposure: float = FULL,
     ) -> None:
         """Set a tile of `made` (C, 2n, H, W) from (top, left) on, back-projected in time.
 
         Args:
             tile: (C, ≥ 2n, rows, columns); what lies beyond `made` is dropped. Columns are a
                 multiple of four.
-            known: (C, n, H, W): what each pair of frames must average to.
+            known: (C, n, H, W): what each pair of frames must average to over the exposure.
+            exposure: of `known`, as a fraction of its frame interval.
         """
         channels, frames, height, width = made.shape
         _, tile_frames, tile_rows, tile_columns = tile.shape
@@ -236,7 +245,25 @@ class CudaKernels:
             (_blocks(rows * -(-columns // 4)), frames // 2, channels),
             *(tile.address, tile_frames, tile_rows, tile_columns),
             *(known.address, known.stride, made.address, made.stride),
+            self._opened(2, exposure),
             *(height, width, top, left, rows, columns),
+        )
+
+    def shift(self, guess: DeviceVolume, known: DeviceVolume, exposure: float = FULL) -> None:
+        """Back-project `guess` (C, T·k, H, W) in time against `known` (C, T, H, W), in place and
+        clipped, as `core.backproject.backproject_t`."""
+        channels, frames, height, width = guess.shape
+        groups = known.shape[1]
+        if known.shape != (channels, groups, height, width) or frames % groups:
+            raise SettingsError(
+                f"a guess of shape {guess.shape} does not refine a video of shape {known.shape}"
+            )
+        self.device.launch(
+            "shift",
+            (_blocks(height * width), groups, channels),
+            *(guess.address, guess.stride, known.address, known.stride),
+            self._opened(frames // groups, exposure),
+            *(frames // groups, height * width),
         )
 
     def load_rgb(self, rgb: NDArray[np.uint8], multiple: int = 1) -> DeviceVolume:
@@ -264,6 +291,9 @@ class CudaKernels:
         )
         self.device.download(made.address, rgb)
         return rgb
+
+    def _opened(self, frames: int, exposure: float) -> int:
+        return self._table(("opened", frames, exposure), opened(frames, exposure))
 
     def _table(self, key: Hashable, table: NDArray[Any]) -> int:
         return self._memory(key, table).address

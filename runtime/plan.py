@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tsr.core.ladder import NetworkPass, ScaleLadder, Step
-from tsr.core.resize import ResampleTaps, cubic_taps
+from tsr.core.rect import FULL
+from tsr.core.resize import ResampleTaps, double_taps
 from tsr.core.tiling import NETWORK_HALO, Span, clamped, spans
 
 
@@ -47,6 +48,16 @@ class SegmentPlan:
         read = [self.steps[0].given, *(known_frames(plan) for plan in self.steps[1:])]
         return min(first for first, _ in read), max(last for _, last in read)
 
+    @property
+    def keeps_input(self) -> bool:
+        """Whether the output agrees with the input once its last climb, if any, has made it so."""
+        for plan in reversed(self.steps):
+            if not isinstance(plan.step, NetworkPass):
+                break
+            if not plan.step.keeps_input:
+                return False
+        return True
+
     def network_voxels(self, height: int, width: int) -> int:
         """Voxels that the network makes for a video of this (padded) size: the work to be done."""
         passes = [plan for plan in self.steps if isinstance(plan.step, NetworkPass)]
@@ -72,7 +83,7 @@ def plan_segment(ladder: ScaleLadder, frames: Span, num_frames: int) -> SegmentP
             plans[-1] = replace(plans[-1], given=made)
         wanted = made
         if isinstance(step, NetworkPass):
-            wanted = _read_by_network(made, num_frames * step.before.t)
+            wanted = _read_by_network(made, num_frames * step.before.t, step.exposure)
         plans.append(StepPlan(step, wanted, made))
     return SegmentPlan(frames, tuple(reversed(plans)))
 
@@ -92,19 +103,20 @@ def first_read(ladder: ScaleLadder, part: Span, num_frames: int) -> int:
     return plan_segment(ladder, part, num_frames).window[0]
 
 
-def network_taps(made: Span, num_given: int) -> ResampleTaps:
+def network_taps(made: Span, num_given: int, exposure: float = FULL) -> ResampleTaps:
     """Cubic ×2 taps of the frames that a network pass reads to make `made`, border frames repeated.
 
     Args:
         made: frames [first, last) of the pass's output.
         num_given: frames of the whole video at the rate the pass starts from.
+        exposure: of these frames, as a fraction of their interval.
     """
     wanted = clamped(made, NETWORK_HALO.t, 2 * num_given)
-    return cubic_taps(num_given, 2 * num_given).rows(wanted)
+    return double_taps(num_given, exposure).rows(wanted)
 
 
-def _read_by_network(made: Span, num_given: int) -> Span:
-    first, last = network_taps(made, num_given).needs()
+def _read_by_network(made: Span, num_given: int, exposure: float) -> Span:
+    first, last = network_taps(made, num_given, exposure).needs()
     # Back-projection reads the frames under `made` too; the taps always reach around them.
     return min(first, made[0] // 2), max(last, made[1] // 2)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
 from tsr.core.ladder import NetworkPass, Rung, ScaleLadder
+from tsr.core.rect import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cascade import FramePyramid, run_segment
@@ -156,7 +157,9 @@ class _Recorder(CpuBackend):
             for rung in self._rungs.values()
         }
 
-    def network_pass(self, given: Volume, span: Span, made: Span, num_given: int) -> Volume:
+    def network_pass(
+        self, given: Volume, span: Span, made: Span, num_given: int, exposure: float = FULL
+    ) -> Volume:
         """As `CpuBackend`, which walks through chunks, rows and columns in this order."""
         self._rung = self._rungs[num_given // self._num_frames]
         frames, rows, columns = self.tile
@@ -165,7 +168,7 @@ class _Recorder(CpuBackend):
             spans(given.shape[2], rows),
             spans(given.shape[3], columns),
         )
-        return super().network_pass(given, span, made, num_given)
+        return super().network_pass(given, span, made, num_given, exposure)
 
     def _record(self, window: Volume) -> Volume:
         self._seen += 1

@@ -81,6 +81,7 @@ def run(
     *,
     factor: int | None = None,
     start: Fraction | None = None,
+    exposure: float | None = None,
     slow_motion: bool = False,
     encoder: str | None = None,
     quality: int | None = None,
@@ -96,7 +97,7 @@ def run(
     Args:
         model: an .onnx file from `tsr-export`.
         output: the file or folder; beside the clip and named after the factor if None.
-        factor, start: the ladder; the model's own if None.
+        factor, start, exposure: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
         encoder, quality: see `choose_encoding`.
         device: `auto`, `cpu` or `cuda`; cpu_engine: `auto`, `onnxruntime` or `openvino`; see
@@ -113,7 +114,7 @@ def run(
         check_output(output, inputs=(clip, model), overwrite=overwrite)
     backend, card = open_backend(model, device, tile, cpu_engine)
     info = probe(clip)
-    ladder = choose_ladder(card, info, factor, start)
+    ladder = choose_ladder(card, info, factor, start, exposure)
     if output is None:
         output = default_output(clip, ladder.factor)
         check_output(output, overwrite=overwrite)
@@ -214,7 +215,11 @@ def calibration_notes(card: ModelCard, info: ClipInfo, backend: str) -> list[str
 
 
 def choose_ladder(
-    card: ModelCard, info: ClipInfo, factor: int | None, start: Fraction | None
+    card: ModelCard,
+    info: ClipInfo,
+    factor: int | None,
+    start: Fraction | None,
+    exposure: float | None = None,
 ) -> ScaleLadder:
     """The ladder asked for, else the model's own; for a smaller factor its last rungs.
 
@@ -229,7 +234,7 @@ def choose_ladder(
         raise ClipError(f"{info.path} has 1 frame; there is nothing between frames to find")
     factor = factor or card.ladder.factor
     start = start or min(card.ladder.start * max(1, card.ladder.factor // factor), Fraction(1))
-    ladder = ScaleLadder(start, factor)
+    ladder = ScaleLadder(start, factor, card.ladder.exposure if exposure is None else exposure)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
         raise SettingsError(

@@ -1,7 +1,7 @@
 """Tap tables of the ×2 rungs, derived from `core.resize.cubic_taps`: up, down, up followed by down.
 
 Back-projection is linear until it clips, and most of it cancels. With U the ×2 enlargement, D the
-halving, R the mean over a group of k frames and d = low - R(low), the four steps of
+halving, R the mean over the exposure in a group of k frames and d = low - R(low), the four steps of
 `core.backproject.backproject` amount to
 
     output = clip(ltr + U(2 d - D U d))

@@ -18,6 +18,7 @@ MODULES = {
     "tsr-degrade": "tsr.evaluation.degrade_cli",
     "tsr-eval": "tsr.evaluation.eval_cli",
     "tsr-check": "tsr.export.check_cli",
+    "tsr-report": "tsr.pipeline.report.cli",
 }
 
 

@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(tmp_path: Path) -> None:
     expected = set()
     for name, folder in packages().items():
         for file in folder.iterdir():
-            if file.suffix in (".py", ".cu", ".cuh") or file.name == "py.typed":
+            if file.suffix in (".py", ".cu", ".cuh", ".css", ".js") or file.name == "py.typed":
                 expected.add("/".join([*name.split("."), file.name]))
     assert found == expected
 

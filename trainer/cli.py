@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tsr.core.console import InPath, Progress, command, duration
+from tsr.core.console import ExposureType, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
 
 
@@ -27,8 +27,9 @@ from tsr.core.errors import TsrError
 @click.option("--channels", type=int, help="Width of the network (the paper's: 128).")
 @click.option(
     "--examples",
-    type=click.Choice(["within", "across", "both"]),
-    help="Internal examples: rescaled versions of the video (within), swapped axes (across).",
+    type=click.Choice(["auto", "within", "across", "both", "none"]),
+    help="Internal examples: rescaled versions of the video (within), swapped axes (across); none: "
+    "plain interpolation. [default: auto, the video decides]",
 )
 @click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
@@ -46,6 +47,22 @@ from tsr.core.errors import TsrError
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
+@click.option(
+    "--exposure",
+    type=ExposureType(auto=True),
+    metavar="full|delta|auto|FRACTION",
+    default="full",
+    show_default=True,
+    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
+    "estimated from the blur, full if that is not sure.",
+)
+@click.option(
+    "--start-from",
+    "first",
+    type=InPath,
+    metavar="MODEL",
+    help="Start from the weights of this model: a third of the preset's steps then.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing model.")
@@ -56,6 +73,8 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
+    exposure: Any,
+    first: Path | None,
     device: str,
     resume: bool,
     overwrite: bool,
@@ -65,15 +84,20 @@ def main(
     """Train a temporal super-resolution network on CLIP alone."""
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
+    from tsr.trainer.warm_start import shortened
 
     model = output or clip.with_suffix(".safetensors")
     config = preset_here(preset, choose_device(device), **settings)
+    if first is not None and settings["steps"] is None:
+        config = shortened(config)
     show = Progress("train", every_seconds=0)
     result = train(
         clip,
         model,
         config,
         ladder=_ladder(clip, factor, start_scale),
+        exposure=exposure,
+        start_from=first,
         device=device,
         resume=resume,
         overwrite=overwrite,

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from tsr.core.errors import SettingsError
 
-Examples = Literal["within", "across", "both"]
+FixedExamples = Literal["within", "across", "both"]
+Examples = Literal["within", "across", "both", "none", "auto"]
 Preset = Literal["fast", "balanced", "paper"]
 
 
@@ -22,7 +23,8 @@ class TrainConfig:
         optimiser: `adam` is the paper's; `muon` learns more per step.
         policy: `budget` falls along a cosine, `adaptive` is the paper's.
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
-        examples: kinds of internal examples (paper 3.1, 3.2).
+        examples: kinds of internal examples (paper 3.1, 3.2); `none` for plain interpolation;
+            `auto` lets the video decide (`tsr.trainer.choose`).
         precision: of the convolutions; `auto` is bf16 where the machine has it
             (`tsr.trainer.precision`).
         validate_every: steps between two validations.
@@ -37,7 +39,7 @@ class TrainConfig:
     optimiser: Literal["adam", "muon"] = "muon"
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
-    examples: Examples = "both"
+    examples: Examples = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 100
     seed: int = 0
@@ -72,8 +74,8 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(channels=64, steps=800, batch=8),
-    "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=200),
+    "fast": TrainConfig(channels=64, steps=800, batch=8, validate_every=200),
+    "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=500),
     "paper": TrainConfig(
         channels=128,
         steps=50_000,

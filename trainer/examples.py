@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import rect_downsample
+from tsr.core.rect import FULL, rect_downsample
 from tsr.core.resize import resize_hw
 from tsr.core.volume import Volume
-from tsr.trainer.config import Examples
+from tsr.trainer.config import FixedExamples
 
 # The numbers of the release (method-notes.md, 'Training').
 SPATIAL_SCALES = (1, 0.9, 0.81, 0.73, 0.65, 0.59, 0.53, 0.47, 0.43, 0.38, 0.34, 0.31, 0.28, 0.25)
@@ -24,7 +24,7 @@ RECT_WITHIN = (1, 2, 3, 4, 5)
 RECT_ACROSS = (1, 2)
 SHIFT_ACROSS = 0.3
 
-KIND_SHARES: dict[Examples, dict[str, float]] = {
+KIND_SHARES: dict[FixedExamples, dict[str, float]] = {
     "both": {"within": 0.4, "across": 0.4, "shift": 0.2},
     "within": {"within": 0.8, "shift": 0.2},
     "across": {"across": 0.8, "shift across": 0.2},
@@ -67,16 +67,23 @@ class Source:
 
 
 def internal_sources(
-    video: Volume, crop: tuple[int, int, int], examples: Examples = "both"
+    video: Volume,
+    crop: tuple[int, int, int],
+    examples: FixedExamples = "both",
+    exposure: float = FULL,
 ) -> list[Source]:
     """All sources of crops that a coarse video (C, T, H, W) offers.
+
+    Args:
+        exposure: that the frames of a crop shall have, as a fraction of their interval: what the
+            network is to make.
 
     Raises:
         SettingsError: the video is too small or too short to hold a single crop.
     """
     shares = KIND_SHARES[examples]
     found: list[Source] = []
-    for kind, sources in _by_kind(video, crop).items():
+    for kind, sources in _by_kind(video, crop, exposure).items():
         fitting = [source for source in sources if source.fits(crop)]
         total = sum(source.share for source in fitting)
         found += [
@@ -93,21 +100,21 @@ def internal_sources(
     return [Source(source.copy, source.roles, source.share / total) for source in found]
 
 
-def _by_kind(video: Volume, crop: tuple[int, int, int]) -> dict[str, list[Source]]:
+def _by_kind(video: Volume, crop: tuple[int, int, int], exposure: float) -> dict[str, list[Source]]:
     kinds: dict[str, list[Source]] = {"within": [], "across": [], "shift": [], "shift across": []}
     for copy in _spatial_copies(video, crop):
         area = float(copy.shape[2] * copy.shape[3])
         shortest = max(crop)
         for k in RECT_WITHIN:
-            coarse = _rect_along(copy, 1, k, shortest)
+            coarse = _rect_along(copy, 1, k, shortest, exposure)
             if coarse is not None:
                 kinds["within"].append(Source(coarse, WITHIN, area / k))
-        tall = _rect_along(copy, 1, 1, shortest)
+        tall = _rect_along(copy, 1, 1, shortest, exposure)
         if tall is None:
             continue
         for k in RECT_ACROSS:
             for axis, roles in ((3, ACROSS_X), (2, ACROSS_Y)):
-                coarse = _rect_along(tall, axis, k, shortest)
+                coarse = _rect_along(tall, axis, k, shortest, exposure)
                 if coarse is not None:
                     kinds["across"].append(Source(coarse, roles, area / k))
         for roles in SHIFTS:
@@ -129,7 +136,7 @@ def _spatial_copies(video: Volume, crop: tuple[int, int, int]) -> Iterator[Volum
             yield video if scale == 1 else resize_hw(video, *size)
 
 
-def _rect_along(copy: Volume, axis: int, k: int, shortest: int) -> Volume | None:
+def _rect_along(copy: Volume, axis: int, k: int, shortest: int, exposure: float) -> Volume | None:
     """Average groups of k along an axis; a short time axis is continued by its mirror image.
 
     Mirrored time is what time reversal produces anyway; without it a clip of 27 frames would have
@@ -139,7 +146,7 @@ def _rect_along(copy: Volume, axis: int, k: int, shortest: int) -> Volume | None
     if k == 1 and groups >= shortest:
         return copy
     moved = np.moveaxis(copy, axis, 1)[:, : groups * k]
-    coarse = moved if k == 1 else rect_downsample(moved, k)
+    coarse = moved if k == 1 else rect_downsample(moved, k, exposure)
     if axis == 1 and shortest // 2 <= groups < shortest:
         coarse = np.concatenate([coarse, coarse[:, ::-1]], axis=1)
     elif groups < shortest:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tsr.core.console import duration
 from tsr.core.errors import SettingsError
+from tsr.core.rect import FULL, exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
@@ -21,7 +22,7 @@ from tsr.trainer.optimiser import set_rate
 from tsr.trainer.precision import computes_half
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
-from tsr.trainer.torch_ops import cubic_t2, rect2
+from tsr.trainer.torch_ops import interpolated
 from tsr.trainer.validation import Validation
 
 EDGE_FRAMES = 2
@@ -69,6 +70,7 @@ def train_on_volume(
     config: TrainConfig,
     state: TrainState,
     *,
+    exposures: Sequence[float] = (FULL,),
     report: Callable[[TrainReport], None] = lambda _: None,
     checkpoint: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
@@ -78,16 +80,28 @@ def train_on_volume(
     Args:
         video: (3, T, h, w) float32 in [0, 1], the video at the coarsest rung.
         state: a fresh or a resumed run; `state.best` is the result.
+        exposures: of the frames that each network pass of the ladder is given, first the video's
+            own, as fractions of their interval.
         report: called at each validation and every few seconds.
         checkpoint: called after each validation, to save the state.
         stop: asked after each step.
+
+    Raises:
+        SettingsError: the settings name no kind of examples, or the training diverged.
     """
+    if config.examples == "auto" or config.examples == "none":
+        raise SettingsError(f"examples is {config.examples}; expected a kind to learn from")
     device = next(state.network.parameters()).device
-    sources = internal_sources(video, config.crop, config.examples)
+    if len(set(exposures)) > 1 and config.batch < len(exposures):
+        raise SettingsError(
+            f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
+            "the ladder's passes then differ and each needs a crop"
+        )
+    sources = internal_sources(video, config.crop, config.examples, exposure_after(2, exposures[0]))
     sampler = CropSampler(sources, config.crop, device)
-    validation = Validation(video, device)
+    validation = Validation(video, device, exposures)
     policy = learning_rate_policy(config)
-    take_step = step_function(state, sampler, config)
+    take_step = step_function(state, sampler, config, exposures)
 
     losses: list[Tensor] = []
     started, before = time.monotonic(), (state.step, state.seconds)
@@ -128,23 +142,25 @@ def describe(
 
 
 def step_function(
-    state: TrainState, sampler: CropSampler, config: TrainConfig
+    state: TrainState, sampler: CropSampler, config: TrainConfig, exposures: Sequence[float]
 ) -> Callable[[float], Tensor]:
     """What takes one step at a given learning rate and returns its loss."""
 
     def eager(rate: float) -> Tensor:
         set_rate(state.optimisers, rate)
-        return train_step(state, sampler, config)
+        return train_step(state, sampler, config, exposures)
 
     if state.generator.device.type == "cuda":
-        return GraphedStep(eager, lambda: train_step(state, sampler, config), state)
+        return GraphedStep(eager, lambda: train_step(state, sampler, config, exposures), state)
     return eager
 
 
-def train_step(state: TrainState, sampler: CropSampler, config: TrainConfig) -> Tensor:
+def train_step(
+    state: TrainState, sampler: CropSampler, config: TrainConfig, exposures: Sequence[float]
+) -> Tensor:
     """One step: crops, their LTR side, the residual's squared error, a move. Returns the loss."""
     htr = sampler.draw(config.batch, state.generator)  # (B, 3, T, H, W)
-    base = cubic_t2(rect2(htr))
+    base = interpolated(htr, exposures)
     target = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
     network = state.network
     half = computes_half(config, htr.device)

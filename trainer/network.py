@@ -62,6 +62,11 @@ class TsrNetwork(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.layers[-1].weight.data.mul_(LAST_LAYER_GAIN)
 
+    def silence(self) -> None:
+        """Make the residual zero everywhere, so that interpolation stays as it is."""
+        self.layers[-1].weight.data.zero_()
+        nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+
     def place(self, device: torch.device) -> None:
         """Move the weights to `device`, channels last: the layout that convolutions run fast in."""
         self.to(device)

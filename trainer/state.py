@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from tsr.core.errors import ModelError, SettingsError
+from tsr.core.errors import ModelError
 from tsr.core.outputs import completed
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.network import TsrNetwork
@@ -34,6 +34,7 @@ class TrainState:
         step: steps done.
         seconds: time spent in steps, over all sittings.
         history: (step, training loss, validation PSNR) of each validation.
+        choice: of examples, where the video was to decide (`tsr.trainer.choose`).
     """
 
     network: TsrNetwork
@@ -43,6 +44,7 @@ class TrainState:
     step: int = 0
     seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
+    choice: dict[str, Any] | None = None
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -56,20 +58,6 @@ class TrainState:
             copied(network.state_dict()),
             torch.Generator(device).manual_seed(config.seed),
         )
-
-    def begin_with(self, network: TsrNetwork) -> None:
-        """Take over the weights of another run's result.
-
-        Raises:
-            SettingsError: it is of another width.
-        """
-        if network.channels != self.network.channels:
-            raise SettingsError(
-                f"the network to start from has {network.channels} channels, and "
-                f"{self.network.channels} are asked for; start from another, or from none"
-            )
-        self.network.load_state_dict(network.state_dict())
-        self.best = copied(self.network.state_dict())
 
     @property
     def best_psnr(self) -> float:
@@ -94,6 +82,7 @@ class TrainState:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "choice": self.choice,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -123,6 +112,7 @@ class TrainState:
         try:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
+            self.choice = note["choice"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(

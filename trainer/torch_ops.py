@@ -1,33 +1,55 @@
 """The operators of `core` on torch tensors: the same taps, as matrices along time."""
 
 import functools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from tsr.core.resize import cubic_taps
+from tsr.core.rect import FULL, opened
+from tsr.core.resize import double_taps
 from tsr.core.tiling import NETWORK_HALO
 
 
-def rect2(htr: Tensor) -> Tensor:
-    """(B, C, T, H, W) → (B, C, T/2, H, W): rect_2, the LTR side of an example."""
-    return (htr[:, :, 0::2] + htr[:, :, 1::2]) / 2
+def rect2(htr: Tensor, exposure: float = FULL) -> Tensor:
+    """(B, C, T, H, W) → (B, C, T/2, H, W): rect_2, the LTR side of an example.
+
+    Args:
+        exposure: of the result, as a fraction of its frame interval (`tsr.core.rect`).
+    """
+    odd = float(opened(2, exposure)[1])
+    return (htr[:, :, 0::2] + odd * htr[:, :, 1::2]) / (1 + odd)
 
 
-def cubic_t2(ltr: Tensor) -> Tensor:
+def cubic_t2(ltr: Tensor, exposure: float = FULL) -> Tensor:
     """(B, C, T, H, W) → (B, C, 2T, H, W): cubic interpolation in time, the network's input."""
-    return torch.einsum("st,bcthw->bcshw", _cubic_matrix(ltr.shape[2], ltr.device), ltr)
+    matrix = _cubic_matrix(ltr.shape[2], exposure, ltr.device)
+    return torch.einsum("st,bcthw->bcshw", matrix, ltr)
 
 
 @functools.lru_cache(maxsize=16)
-def _cubic_matrix(frames: int, device: torch.device) -> Tensor:
+def _cubic_matrix(frames: int, exposure: float, device: torch.device) -> Tensor:
     """(2T, T) on the device, kept there: a recorded step cannot copy from the host."""
-    return torch.from_numpy(cubic_taps(frames, 2 * frames).matrix()).to(device)
+    return torch.from_numpy(double_taps(frames, exposure).matrix()).to(device)
 
 
-def backproject_t2(guess: Tensor, ltr: Tensor) -> Tensor:
-    """Shift each pair of frames so that its mean is the known frame (see `core.backproject`)."""
-    return guess - (rect2(guess) - ltr).repeat_interleave(2, dim=2)
+def interpolated(htr: Tensor, exposures: Sequence[float]) -> Tensor:
+    """The network's input for crops (B, C, T, H, W): rect_2, then cubic interpolation.
+
+    Args:
+        exposures: of the frames that the ladder's passes are given. Each pass is stood for by an
+            equal share of the batch, so that one network learns them all.
+    """
+    if len(set(exposures)) == 1:
+        return cubic_t2(rect2(htr, exposures[0]), exposures[0])
+    parts = zip(htr.tensor_split(len(exposures)), exposures, strict=True)
+    return torch.cat([cubic_t2(rect2(part, exposure), exposure) for part, exposure in parts])
+
+
+def backproject_t2(guess: Tensor, ltr: Tensor, exposure: float = FULL) -> Tensor:
+    """Shift each pair of frames so that its mean over the exposure is the known frame (see
+    `core.backproject`)."""
+    return guess - (rect2(guess, exposure) - ltr).repeat_interleave(2, dim=2)
 
 
 def pad_halo(base: Tensor) -> Tensor:

@@ -1,24 +1,31 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
+import hashlib
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
+from tsr.core.clip_io import ClipInfo, ClipReader, clip_info, picked
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.volume import Volume
+from tsr.trainer import warm_start
+from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
+from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
-from tsr.trainer.network import TsrNetwork, load_model, save_model
+from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
+from tsr.trainer.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,9 @@ class TrainResult:
     Args:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
+        exposure: followed, as a fraction of the frame interval.
         interrupted: stopped before its budget was used; `--resume` goes on.
+        examples: what it learned from; `none` for plain interpolation.
         history: (step, mean training loss since the last, validation PSNR) of each validation.
     """
 
@@ -37,7 +46,9 @@ class TrainResult:
     psnr: float
     cubic: float
     seconds: float
+    exposure: float
     interrupted: bool
+    examples: str
     history: tuple[tuple[int, float, float], ...] = ()
 
 
@@ -47,6 +58,8 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
+    exposure: float | Literal["auto"] | None = None,
+    wanted: Collection[int] | None = None,
     start_from: Path | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -59,7 +72,10 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
-        start_from: a model whose weights the training begins with, such as the last shot's.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
+            estimated if `auto`.
+        wanted: numbers of the clip's frames to learn from; all if None.
+        start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
         report: called at each validation. note: called with decisions worth a line.
@@ -69,37 +85,56 @@ def train(
     """
     state_file = resume_file(model)
     path = clip.path if isinstance(clip, ClipInfo) else clip
-    check_output(model, inputs=(path,), overwrite=overwrite or resume)
-    place = choose_device(device)
+    inputs = (path,) if start_from is None else (path, start_from)
+    check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    state = TrainState.fresh(config, choose_device(device))
+    if start_from is not None:
+        warm_start.start_from(state, start_from)
     info = clip_info(clip)
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
+    meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
-        video, part = coarse_video(reader, ladder)
+        frames = reader if wanted is None else picked(reader, wanted)
+        if exposure == "auto":
+            frames = meter.watch(frames)
+        video, part = coarse_video(frames, ladder)
     if part:
         note(part)
+    if exposure == "auto":
+        estimate = meter.estimate()
+        note(estimate.line())
+        exposure = estimate.exposure
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     stamp = stamp_video(info)
 
-    state = TrainState.fresh(config, place)
-    identity = run_identity(config, ladder, stamp, info)
-    if start_from is not None:
-        identity["start_from"] = file_sha256(start_from)
-        state.begin_with(load_model(start_from)[0])
+    settings = {**config.to_dict(), **origin(wanted, start_from)}
+    identity = run_identity(settings, ladder, stamp, info)
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        validation = train_on_volume(
-            video,
-            config,
-            state,
-            report=report,
-            checkpoint=lambda: state.save(state_file, identity),
-            stop=stop,
-        )
+        config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
+        if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
+            validation = Validation(video, state.generator.device, ladder.pass_exposures)
+            state.save(state_file, identity)
+        else:
+            validation = train_on_volume(
+                video,
+                config,
+                state,
+                exposures=ladder.pass_exposures,
+                report=report,
+                checkpoint=lambda: state.save(state_file, identity),
+                stop=stop,
+            )
         interrupted = stop()
-    if interrupted:
+    if config.examples == "none":
+        state.network.silence()
+        interrupted = False
+    if not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
         state.history.append((state.step, 0.0, validate(state, validation)))
     network = TsrNetwork(config.channels)
@@ -108,7 +143,7 @@ def train(
         channels=config.channels,
         ladder=ladder,
         video=stamp,
-        settings=config.to_dict(),
+        settings={**settings, **config.to_dict(), "choice": state.choice},
         validation={
             "step": state.step,
             "psnr": round(state.best_psnr, 4),
@@ -120,14 +155,43 @@ def train(
     if not interrupted:
         state_file.unlink(missing_ok=True)
     return TrainResult(
-        model,
-        state.step,
-        state.best_psnr,
-        validation.cubic_psnr,
-        state.seconds,
-        interrupted,
-        tuple(state.history),
+        model=model,
+        steps=state.step,
+        psnr=state.best_psnr,
+        cubic=validation.cubic_psnr,
+        seconds=state.seconds,
+        exposure=ladder.exposure,
+        interrupted=interrupted,
+        examples=config.examples,
+        history=tuple(state.history),
     )
+
+
+def settle_examples(
+    video: Volume,
+    config: TrainConfig,
+    state: TrainState,
+    exposures: Sequence[float],
+    stop: Callable[[], bool],
+    note: Callable[[str], None],
+) -> TrainConfig:
+    """The settings with `auto` replaced by what suits the video, which `state` remembers.
+
+    They stay `auto` when `stop` came first; the run that goes on begins with the choice.
+    """
+    if config.examples == "auto" and state.choice is None:
+        started = time.monotonic()
+        choice = choose_examples(
+            video, config, state.generator.device, exposures=exposures, stop=stop
+        )
+        state.seconds += time.monotonic() - started
+        if choice is None:
+            return config
+        state.choice = choice.to_dict()
+        note(f"examples: {choice.examples}: {choice.reason}")
+    if config.examples == "auto" and state.choice is not None:
+        return replace(config, examples=state.choice["examples"])
+    return config
 
 
 def resume_file(model: Path) -> Path:
@@ -160,15 +224,23 @@ def stamp_video(info: ClipInfo) -> VideoStamp:
     )
 
 
+def origin(wanted: Collection[int] | None, start_from: Path | None) -> dict[str, str | None]:
+    """Which frames a training sees and which weights it starts from, as hashes; None as usual."""
+    numbers = ",".join(map(str, sorted(wanted or ())))
+    return {
+        "wanted": None if wanted is None else hashlib.sha256(numbers.encode()).hexdigest(),
+        "start_from": None if start_from is None else file_sha256(start_from),
+    }
+
+
 def run_identity(
-    config: TrainConfig, ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
+    settings: dict[str, Any], ladder: ScaleLadder, stamp: VideoStamp, info: ClipInfo
 ) -> dict[str, Any]:
     """What must agree between an interrupted run and the one that goes on with it.
 
     The length is left out: a resumed run may be given more steps or minutes.
     """
-    settings = config.to_dict()
-    del settings["steps"], settings["max_minutes"]
+    settings = {k: v for k, v in settings.items() if k not in ("steps", "max_minutes")}
     part = list(info.frames) if info.frames else None
     return {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
 

@@ -1,11 +1,15 @@
 """The internal validation: predict the video from its own rect_2, beside cubic interpolation."""
 
 import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tsr.core.rect import FULL
 from tsr.core.volume import Volume
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
@@ -14,38 +18,65 @@ VALIDATION_VOXELS = 250_000
 """About this much video is predicted per validation: a second or two on two cores."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a network pass must answer: the video from its own rect_2 of one exposure.
+
+    Args:
+        ltr: (1, 3, T/2, h, w). base: (1, 3, T, h, w), interpolated from it.
+        exposure: of `ltr`. share: how many of the ladder's passes ask this.
+    """
+
+    ltr: Tensor
+    base: Tensor
+    exposure: float
+    share: float
+
+    def finish(self, guess: Tensor) -> Tensor:
+        """The guess as the runtime would hand it on."""
+        return backproject_t2(guess, self.ltr, self.exposure).clamp(0, 1)
+
+
 class Validation:
     """PSNR of the whole ×2 step (network, then temporal back-projection) on the video itself.
 
     Args:
         video: (3, T, h, w) at the coarsest rung; its liveliest frames are taken.
         device: where to compute.
+        exposures: of the frames that each network pass of the ladder is given; the mean squared
+            error is over all passes.
     """
 
-    def __init__(self, video: Volume, device: torch.device) -> None:
-        truth = torch.from_numpy(_lively_part(video))[None].to(device)
-        self.truth = truth  # (1, 3, T, h, w)
-        self.ltr = rect2(truth)
-        self.base = cubic_t2(self.ltr)
-        self.cubic_psnr = _psnr(self._finish(self.base), truth)
+    def __init__(
+        self, video: Volume, device: torch.device, exposures: Sequence[float] = (FULL,)
+    ) -> None:
+        counts = Counter(exposures)
+        voxels = VALIDATION_VOXELS // len(counts)
+        self.truth = torch.from_numpy(_lively_part(video, voxels))[None].to(device)
+        self.questions = []
+        for exposure, count in counts.items():
+            ltr = rect2(self.truth, exposure)
+            base = cubic_t2(ltr, exposure)
+            self.questions.append(Question(ltr, base, exposure, count / len(exposures)))
+        self.cubic_psnr = self._psnr(lambda base: base)
 
     @torch.no_grad()
     def psnr(self, network: TsrNetwork) -> float:
         """PSNR in dB of the network's prediction."""
-        return _psnr(self._finish(network(pad_halo(self.base))), self.truth)
+        return self._psnr(lambda base: network(pad_halo(base)))
 
-    def _finish(self, guess: Tensor) -> Tensor:
-        return backproject_t2(guess, self.ltr).clamp(0, 1)
+    def _psnr(self, guess: Callable[[Tensor], Tensor]) -> float:
+        errors = [
+            asked.share * (asked.finish(guess(asked.base)) - self.truth).square().mean().item()
+            for asked in self.questions
+        ]
+        return -10 * math.log10(max(sum(errors), 1e-12))
 
 
-def _lively_part(video: Volume) -> Volume:
+def _lively_part(video: Volume, voxels: int) -> Volume:
     frames, height, width = video.shape[1:]
-    wanted = min(frames, max(8, VALIDATION_VOXELS // (height * width))) // 2 * 2
+    wanted = min(frames, max(8, voxels // (height * width))) // 2 * 2
     change = np.abs(np.diff(video, axis=1)).mean(axis=(0, 2, 3))
     sums = np.concatenate([[0.0], np.cumsum(change)])
     first = int(np.argmax(sums[wanted - 1 :] - sums[: len(sums) - wanted + 1]))
     return np.ascontiguousarray(video[:, first : first + wanted])
-
-
-def _psnr(guess: Tensor, truth: Tensor) -> float:
-    return -10 * math.log10(max((guess - truth).square().mean().item(), 1e-12))

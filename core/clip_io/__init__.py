@@ -9,7 +9,7 @@ from tsr.core.clip_io.colour import Colour
 from tsr.core.clip_io.encoding import DEFAULT_ENCODERS, ENCODERS, Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo, clip_info, probe
 from tsr.core.clip_io.joining import join_pieces, piece_suffix
-from tsr.core.clip_io.reader import ClipReader, read_volume
+from tsr.core.clip_io.reader import ClipReader, picked, read_volume
 from tsr.core.clip_io.times import Clock, FrameTimes, decimated, retimed
 from tsr.core.clip_io.writer import ClipWriter
 
@@ -27,6 +27,7 @@ __all__ = [
     "clip_info",
     "decimated",
     "join_pieces",
+    "picked",
     "piece_suffix",
     "probe",
     "read_volume",

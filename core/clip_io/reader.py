@@ -1,6 +1,7 @@
 """Frames of a clip in presentation order, one pass, one frame in memory."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -119,6 +120,14 @@ class ClipReader:
             "readable; copy it again from its source, or keep the readable part: "
             f"ffmpeg -i {self.path.name} -crf 12 repaired.mp4"
         )
+
+
+def picked(frames: Iterable[Frame], wanted: Collection[int]) -> Iterator[Frame]:
+    """Those frames whose number is wanted, in order; nothing is read behind the last one."""
+    chosen, last = frozenset(wanted), max(wanted, default=-1)
+    for number, frame in enumerate(itertools.islice(frames, last + 1)):
+        if number in chosen:
+            yield frame
 
 
 def read_volume(path: Path, max_frames: int | None = None) -> tuple[Volume, ClipInfo]:

@@ -23,11 +23,12 @@ THREADS = 256
 """Threads per block of every kernel."""
 
 SIGNATURES = {
-    "climb": "PqPqPqiiiiPPPP",
+    "climb": "PqPqPqPiiiiPPPP",
     "gather": "PqiiPPiiiPii",
     "halve": "PqPqiiiPP",
     "load_rgb": "PiiPqii",
-    "place": "PiiiPqPqiiiiii",
+    "place": "PiiiPqPqPiiiiii",
+    "shift": "PqPqPii",
     "store_rgb": "PqiiPii",
 }
 """Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""

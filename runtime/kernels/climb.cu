@@ -70,18 +70,18 @@ HD void load_tables(const Team& team, const Tile& tile, const Tables& tables, fl
     }
 }
 
-/// Mean of the group's frames, with margin.
-HD void average(const Team& team, const Tile& tile, const float* __restrict__ low, int frames,
-                float* __restrict__ mean) {
+/// Mean of the group's frames over the exposure, with margin.
+HD void average(const Team& team, const Tile& tile, const float* __restrict__ low,
+                const float* __restrict__ opened, int frames, float* __restrict__ mean) {
     constexpr int quads = kFlatColumns / 4;
     const Stride step = (Stride)tile.height * tile.width;
-    const float share = 1.0f / frames;
+    const float share = 1.0f / total(opened, frames);
     for (int item = team.rank; item < kFlatRows * quads; item += team.size) {
         const int y = item / quads, x = item % quads * 4;
         const float* row = tile.row(low, y);
         Quad sum = read_row(row, tile.left - 8 + x, tile.width);
-        for (int n = 1; n < frames; ++n)
-            sum = sum + read_row(row + n * step, tile.left - 8 + x, tile.width);
+        for (int n = 1; n < frames && opened[n] > 0.0f; ++n)
+            sum = sum + opened[n] * read_row(row + n * step, tile.left - 8 + x, tile.width);
         *reinterpret_cast<Quad*>(mean + y * kFlatColumns + x) = share * sum;
     }
 }
@@ -198,8 +198,8 @@ UNROLL
 
 HD void make_tile(const Block& block, const Team& team, float* shared, const float* low,
                   Stride low_stride, const float* known, Stride known_stride, float* made,
-                  Stride made_stride, int groups, int frames, int height, int width,
-                  const Tables& tables) {
+                  Stride made_stride, const float* opened, int groups, int frames, int height,
+                  int width, const Tables& tables) {
     float *mean = shared, *deviation = mean + kFlat, *sharp = deviation + kFlat;
     float *again = sharp + kSharp, *up = again + kAgainTable;
     const int channel = block.z / groups, group = block.z % groups;
@@ -209,7 +209,7 @@ HD void make_tile(const Block& block, const Team& team, float* shared, const flo
     known += channel * known_stride + group * 4 * small;
     made += channel * made_stride + group * frames * 4 * small;
     load_tables(team, tile, tables, again, up);
-    average(team, tile, low, frames, mean);
+    average(team, tile, low, opened, frames, mean);
     for (int n = 0; n < frames; ++n) {
         deviate(team, tile, low + n * small, mean, deviation);  // each thread reads its own means
         team.wait();
@@ -221,11 +221,12 @@ HD void make_tile(const Block& block, const Team& team, float* shared, const flo
 
 }  // namespace climbing
 
-/// `groups` groups of `frames` low-resolution frames (height, width) each against one known frame.
+/// `groups` groups of `frames` low-resolution frames (height, width) each against one known frame,
+/// for which the shutter was `opened` (frames).
 TILE_KERNEL(climb, climbing::kThreads, climbing::kResident, climbing::kShared,
        (const float* low, Stride low_stride, const float* known, Stride known_stride, float* made,
-        Stride made_stride, int groups, int frames, int height, int width, const float* up_rows,
-        const float* up_columns, const float* again_rows, const float* again_columns),
+        Stride made_stride, const float* opened, int groups, int frames, int height, int width,
+        const float* up_rows, const float* up_columns, const float* again_rows, const float* again_columns),
        climbing::make_tile(block, team, shared, low, low_stride, known, known_stride, made,
-                           made_stride, groups, frames, height, width,
+                           made_stride, opened, groups, frames, height, width,
                            climbing::Tables{up_rows, up_columns, again_rows, again_columns}))

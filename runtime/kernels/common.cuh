@@ -83,6 +83,14 @@ HD void write_row(float* __restrict__ row, int x, int width, Quad value) {
     if (x + 3 < width) row[x + 3] = value.d;
 }
 
+/// Sum of the shares of a group's frames that the shutter was open for; the first is 1, and none
+/// comes after a zero.
+HD float total(const float* __restrict__ opened, int frames) {
+    float sum = 0.0f;
+    for (int n = 0; n < frames; ++n) sum += opened[n];
+    return sum;
+}
+
 // KERNEL(name, threads, (parameters), body) is a __global__ function on a GPU; on a host, a function
 // that runs the blocks of `grid` one after the other. TILE_KERNEL also has shared memory, and a
 // number of blocks that a multiprocessor must hold at once.

@@ -50,9 +50,9 @@ HD void gather(const Block& block, const Team& team, const float* source, Stride
     }
 }
 
-/// Two frames moved so that their mean is the known one.
-HD void correct(Quad& even, Quad& odd, Quad known) {
-    const Quad error = 0.5f * (even + odd) - known;
+/// Two frames moved so that their mean over the exposure is the known one.
+HD void correct(Quad& even, Quad& odd, Quad known, const float* __restrict__ opened) {
+    const Quad error = (1.0f / total(opened, 2)) * (even + opened[1] * odd) - known;
     even = clipped(even - error);
     odd = clipped(odd - error);
 }
@@ -60,7 +60,8 @@ HD void correct(Quad& even, Quad& odd, Quad known) {
 /// Tiles are multiples of four columns wide, so only the video's own border cuts a quad.
 HD void place(const Block& block, const Team& team, const float* tile, int tile_frames,
               int tile_rows, int tile_columns, const float* known, Stride known_stride, float* made,
-              Stride made_stride, int height, int width, int top, int left, int rows, int columns) {
+              Stride made_stride, const float* opened, int height, int width, int top, int left,
+              int rows, int columns) {
     const int quads = (columns + 3) / 4, frame = 2 * block.y;
     const Stride step = (Stride)height * width, tile_step = (Stride)tile_rows * tile_columns;
     tile += ((Stride)block.z * tile_frames + frame) * tile_step;
@@ -73,9 +74,29 @@ HD void place(const Block& block, const Team& team, const float* tile, int tile_
         const float* from = tile + (Stride)y * tile_columns;
         Quad even = read_row(from, x, tile_columns);
         Quad odd = read_row(from + tile_step, x, tile_columns);
-        correct(even, odd, read_row(known + row, left + x, width));
+        correct(even, odd, read_row(known + row, left + x, width), opened);
         write_row(made + row, left + x, width, even);
         write_row(made + row + step, left + x, width, odd);
+    }
+}
+
+/// The samples of one group of frames moved so that their mean over the exposure is the known one.
+HD void shift(const Block& block, const Team& team, float* guess, Stride guess_stride,
+              const float* known, Stride known_stride, const float* opened, int frames,
+              int samples) {
+    guess += block.z * guess_stride + (Stride)block.y * frames * samples;
+    known += block.z * known_stride + (Stride)block.y * samples;
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int x = block.x * kThreads + n;
+        if (x >= samples) break;
+        float sum = guess[x];
+        for (int k = 1; k < frames && opened[k] > 0.0f; ++k)
+            sum += opened[k] * guess[(Stride)k * samples + x];
+        const float error = sum / total(opened, frames) - known[x];
+        for (int k = 0; k < frames; ++k) {
+            float& made = guess[(Stride)k * samples + x];
+            made = clipped(made - error);
+        }
     }
 }
 
@@ -90,10 +111,19 @@ KERNEL(gather, network_io::kThreads,
                           top, left, window, rows, columns))
 
 /// Set rows × columns from (top, left) on of pairs of frames to a network's result, (C, tile_frames,
-/// tile_rows, tile_columns), each pair shifted to the mean of its known frame and clipped.
+/// tile_rows, tile_columns), each pair shifted to its known frame, for which the shutter was `opened`
+/// (2), and clipped.
 KERNEL(place, network_io::kThreads,
        (const float* tile, int tile_frames, int tile_rows, int tile_columns, const float* known,
-        Stride known_stride, float* made, Stride made_stride, int height, int width, int top,
-        int left, int rows, int columns),
+        Stride known_stride, float* made, Stride made_stride, const float* opened, int height,
+        int width, int top, int left, int rows, int columns),
        network_io::place(block, team, tile, tile_frames, tile_rows, tile_columns, known,
-                         known_stride, made, made_stride, height, width, top, left, rows, columns))
+                         known_stride, made, made_stride, opened, height, width, top, left, rows,
+                         columns))
+
+/// Shift groups of `frames` frames of `samples` each to the known frames and clip, in place.
+KERNEL(shift, network_io::kThreads,
+       (float* guess, Stride guess_stride, const float* known, Stride known_stride,
+        const float* opened, int frames, int samples),
+       network_io::shift(block, team, guess, guess_stride, known, known_stride, opened, frames,
+                         samples))

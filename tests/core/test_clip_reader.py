@@ -9,7 +9,7 @@ import clips
 import numpy as np
 import pytest
 
-from tsr.core.clip_io import ClipReader, FrameTimes, probe, read_volume
+from tsr.core.clip_io import ClipReader, FrameTimes, picked, probe, read_volume
 from tsr.core.errors import SettingsError
 
 NTSC = Fraction(24000, 1001)
@@ -237,3 +237,10 @@ def test_packed_formats_are_unpacked_without_loss(tmp_path: Path) -> None:
         assert layout.chroma == "420"
         for plane, expected in zip(unpacked, planes, strict=True):
             np.testing.assert_array_equal(plane, expected)
+
+
+def test_only_picked_frames_are_handed_on():
+    """In order, and nothing is read behind the last one."""
+    frames = iter(np.full((3, 2, 2), n, np.float32) for n in range(10))
+    assert [int(frame[0, 0, 0]) for frame in picked(frames, (0, 3, 4))] == [0, 3, 4]
+    assert int(next(frames)[0, 0, 0]) == 5

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tsr.core.console import Progress, command, duration
+from tsr.core.console import ExposureType, Progress, command, duration
 from tsr.core.errors import ClipError, ModelError, OutputError, SettingsError, TsrError
 
 
@@ -120,6 +120,22 @@ def test_a_failure_starts_on_a_line_of_its_own(on_a_terminal: Callable[[], None]
 def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
     """Seconds, then minutes and seconds, then hours and minutes."""
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("full", 1.0), ("delta", 0.0), ("0.5", 0.5), ("1/4", 0.25), ("1", 1.0)]
+)
+def test_exposures_are_words_or_fractions(word: str, value: float) -> None:
+    """As a float, whichever way it was said."""
+    assert ExposureType().convert(word, None, None) == value
+
+
+@pytest.mark.parametrize("word", ["0", "1.5", "-0.5", "abc", "nan", "1/0", "", "auto"])
+def test_what_is_no_exposure_is_refused(word: str) -> None:
+    """With what would do; `auto` only where something can estimate it."""
+    with pytest.raises(click.BadParameter, match=f"^{word} is no exposure; give full, delta, or"):
+        ExposureType().convert(word, None, None)
+    assert ExposureType(auto=True).convert("auto", None, None) == "auto"
 
 
 def test_the_version_names_what_computes() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadder, start_scale_for
+from tsr.core.rect import rect_downsample
 from tsr.core.volume import pad_to_multiple
 
 EIGHTH, QUARTER, HALF, FULL = START_SCALES
@@ -110,3 +111,43 @@ def test_other_start_scales_are_refused(start: Fraction) -> None:
     """The message names the scale."""
     with pytest.raises(SettingsError, match=f"start scale {start}"):
         ScaleLadder(start, 8)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "by_pass"),
+    [
+        (1.0, (1, 1, 1)),
+        (0.75, (0.75, 1, 1)),
+        (0.5, (0.5, 1, 1)),
+        (0.2, (0.2, 0.4, 0.8)),
+        (0.0, (0, 0, 0)),
+    ],
+)
+def test_frames_stay_open_as_long_until_they_fill_their_interval(
+    exposure: float, by_pass: tuple[float, ...]
+) -> None:
+    """Each pass halves the interval; climbs know the input's own exposure."""
+    ladder = ScaleLadder(EIGHTH, 8, exposure)
+    assert ladder.pass_exposures == pytest.approx(by_pass)
+    assert {step.input_exposure for step in ladder.steps} == {exposure}
+    assert (f"exposure {exposure:g}" in str(ladder)) == (exposure != 1)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("exposure", [1.0, 0.75, 0.6, 0.5, 0.3, 0.25, 0.0])
+def test_a_pass_keeps_the_input_if_its_taps_nest(factor: int, exposure: float) -> None:
+    """Averaging by the last pass's taps, then by the others', is averaging by the input's."""
+    last = ScaleLadder(FULL, factor, exposure).steps[-1]
+    assert isinstance(last, NetworkPass)
+    made = np.random.default_rng(0).random((1, 4 * factor, 2, 2), np.float32)
+    given = rect_downsample(made, 2, last.exposure)
+    twice = rect_downsample(given, last.before.t, exposure)
+    apart = np.abs(twice - rect_downsample(made, factor, exposure)).max()
+    assert last.keeps_input == (apart < 1e-5)
+
+
+@pytest.mark.parametrize("exposure", [-0.5, 1.5, float("nan")])
+def test_impossible_exposures_are_refused(exposure: float) -> None:
+    """By value."""
+    with pytest.raises(SettingsError, match=f"exposure {exposure}"):
+        ScaleLadder(EIGHTH, 8, exposure)

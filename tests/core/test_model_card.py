@@ -1,5 +1,6 @@
 """What a model file says about itself, read back exactly or refused."""
 
+import dataclasses
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,19 @@ CARD = ModelCard(
 def test_a_card_survives_json() -> None:
     """Exact rates, the ladder and the nested settings come back equal."""
     assert ModelCard.from_json(CARD.to_json(), PATH) == CARD
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.75, 0.3, 0.0])
+def test_a_card_keeps_the_exposure(exposure: float) -> None:
+    """To the last bit: it decides the taps."""
+    card = dataclasses.replace(CARD, ladder=ScaleLadder(Fraction(1, 8), 8, exposure))
+    assert ModelCard.from_json(card.to_json(), PATH) == card
+
+
+def test_a_card_of_old_means_the_full_exposure() -> None:
+    """Models from before there was a choice stay what they were."""
+    old = changed(ladder={"start": "1/4", "factor": 4})
+    assert ModelCard.from_json(old, PATH) == CARD
 
 
 def test_equal_cards_are_equal_texts() -> None:
@@ -79,6 +93,9 @@ VIDEO = json.loads(CARD.to_json())["video"]
         changed(ladder={"start": "1/8", "factor": 3}),
         changed(ladder={"start": "1/7", "factor": 8}),
         changed(ladder={"start": "one", "factor": 8}),
+        changed(ladder={"start": "1/8", "factor": 8, "exposure": 1.5}),
+        changed(ladder={"start": "1/8", "factor": 8, "exposure": "half"}),
+        changed(ladder={"start": "1/8", "factor": 8, "surprise": 1}),
         changed(video={**VIDEO, "fps": "30/0"}),
         changed(video={**VIDEO, "surprise": 1}),
         changed(video={"name": "x"}),

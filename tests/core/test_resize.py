@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tsr.core.resize import apply_taps, cubic_taps, halving_matrix, resize_hw, resize_t
+from tsr.core.rect import rect_downsample
+from tsr.core.resize import (
+    apply_taps,
+    cubic_taps,
+    double_taps,
+    halving_matrix,
+    resize_hw,
+    resize_t,
+)
 
 ROUNDING = 2e-6
 """A few units in the last place of values near 1."""
@@ -115,3 +123,28 @@ def test_rows_within_a_needed_range_give_the_same_samples() -> None:
         np.testing.assert_array_equal(
             apply_taps(cut, part.within(*needed), 1), whole[:, first:last]
         )
+
+
+def test_doubling_after_a_full_exposure_is_the_resize_in_time() -> None:
+    """The same table, bit for bit."""
+    found, expected = double_taps(9), cubic_taps(9, 18)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.weight, expected.weight)
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.75, 0.6, 0.5, 0.25, 0.0])
+def test_doubling_finds_the_instants_again(exposure: float) -> None:
+    """Brightness that rises evenly is blurred by rect_2 and found again inside the video."""
+    ramp = np.linspace(0, 1, 24, dtype=np.float32).reshape(1, 24, 1, 1)
+    ltr = rect_downsample(ramp, 2, exposure)
+    found = apply_taps(ltr, double_taps(12, exposure), 1)
+    np.testing.assert_allclose(found[:, 4:-4], ramp[:, 4:-4], rtol=0, atol=ROUNDING)
+
+
+def test_doubling_keeps_frames_that_were_open_for_half_the_interval() -> None:
+    """They are the first of their pair; the second lies between two of them."""
+    slow = noise(1, 8, 2, 2)
+    found = apply_taps(slow, double_taps(8, 0.5), 1)
+    np.testing.assert_array_equal(found[:, ::2], slow)
+    middle = (9 * (slow[:, 2:-3] + slow[:, 3:-2]) - slow[:, 1:-4] - slow[:, 4:-1]) / 16
+    np.testing.assert_allclose(found[:, 5:-5:2], middle, rtol=0, atol=ROUNDING)

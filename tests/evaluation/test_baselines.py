@@ -75,6 +75,17 @@ def test_few_frames_are_held_at_a_time():
     assert count == 79
 
 
+@pytest.mark.parametrize("exposure", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("method", ["linear", "cubic_bp"])
+def test_a_ramp_under_any_exposure_stays_a_ramp(method: str, exposure: float):
+    """Frames lie at the middle of what the shutter saw."""
+    fast = np.broadcast_to(np.arange(48, dtype=np.float32)[:, None, None] / 100, (3, 48, 2, 2))
+    slow = rect_downsample(fast, 8, exposure)
+    frames = (slow[:, t] for t in range(6))
+    made = np.stack(list(upsampled(frames, 8, method, exposure)), axis=1)
+    np.testing.assert_allclose(made[:, 16:32], fast[:, 16:32], atol=1e-6)
+
+
 def test_unknown_method_is_refused():
     """A misspelt baseline names the ones there are."""
     with pytest.raises(SettingsError, match="nearest, linear, cubic_bp"):

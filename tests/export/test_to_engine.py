@@ -1,6 +1,7 @@
 """Real engines, built by TensorRT for RTX without a GPU; with one, they are run as well."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,27 @@ def test_the_command_makes_a_plan_of_a_trained_model(tiny_model: Path, tmp_path:
         assert told["checked"] is False
         assert "not run: no such GPU here" in result.stderr
     assert commands.names(tmp_path) == ["engine.plan"]
+
+
+def test_half_precision_comes_with_an_engine_where_one_can_be_built(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless another output is named; without a library, the .onnx file alone and the reason."""
+    model = Path(shutil.copy(tiny_model, tmp_path / "m.safetensors"))
+    told = commands.succeed("tsr-export", model, "--fp16").stderr
+    assert commands.names(tmp_path) == ["m.onnx", "m.plan", "m.safetensors"]
+    assert read_plan(tmp_path / "m.plan")[1].model.precision == "fp16"
+    assert "m.plan (8 channels, fp16" in told
+    (tmp_path / "m.onnx").unlink()
+    assert "m.plan exists" in commands.refusal("tsr-export", model, "--fp16")
+    assert commands.names(tmp_path) == ["m.plan", "m.safetensors"]
+
+    (tmp_path / "m.plan").unlink()
+    for name in ("tensorrt", "tensorrt_rtx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    told = commands.succeed("tsr-export", model, "--fp16").stderr
+    assert "no m.plan beside it: no engine can be built here" in told
+    assert commands.names(tmp_path) == ["m.onnx", "m.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_a_finished_render_is_not_lost(
     given = ("--cache", tmp_path / "cache", "--factor", 2)
     assert "finished render is kept" in tsr(clip, "-o", tmp_path / "out.mp4", *given).stderr
     monkeypatch.setattr(one_shot, "join_pieces", join)
-    monkeypatch.setattr("tsr.pipeline.render.super_resolve", full)
+    monkeypatch.setattr("tsr.pipeline.content.super_resolve", full)
     assert tsr(clip, "-o", tmp_path / "other.mp4", *given).exit_code == 0
     assert probe(tmp_path / "other.mp4").num_frames == 40
 

@@ -257,7 +257,7 @@ def test_nothing_crosses_a_cut(
     tmp_path: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each shot is what it would be in a file of its own; short ones borrow or are interpolated."""
-    from tsr.pipeline import one_shot
+    from tsr.pipeline import survey
 
     dark = 0.1 + 0.3 * clips.rotating_spokes(13, HEIGHT, WIDTH)
     light = np.repeat(np.array([0.9, 0.6, 0.95], np.float32)[:, None], 4, axis=1)
@@ -265,8 +265,7 @@ def test_nothing_crosses_a_cut(
     parts = [dark[:, :10], light[:, :3], dark[:, 10:], light[:, 3:]]
     lossless: dict[str, Any] = {"codec": "ffv1", "pixel_format": "bgr0"}
     whole = clips.write_video(tmp_path / "in.mkv", np.concatenate(parts, axis=1), **lossless)
-    shots = [range(0, 10), range(10, 13), range(13, 16), range(16, 17)]
-    monkeypatch.setattr(one_shot, "find_shots", lambda _: shots)
+    monkeypatch.setattr(survey, "find_cuts", lambda frames: list(frames) and [10, 13, 16])
     record = record_of(
         tsr(tmp_path / "c", whole, "-o", tmp_path / "out.mkv", "--encoder", "ffv1", "--factor", 2,
             "--json")
@@ -277,7 +276,7 @@ def test_nothing_crosses_a_cut(
     assert "frames 0 to 9" in record.shots[2].reason
     made, _ = read_volume(tmp_path / "out.mkv")
     alone = clips.write_video(tmp_path / "alone.mkv", parts[0], **lossless)
-    monkeypatch.setattr(one_shot, "find_shots", lambda clip: [range(clip.num_frames)])
+    monkeypatch.setattr(survey, "find_cuts", lambda frames: list(frames)[:0])
     record_of(
         tsr(tmp_path / "c", alone, "-o", tmp_path / "a.mkv", "--encoder", "ffv1", "--factor", 2,
             "--json")

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from tsr.core import backproject as reference
 from tsr.core.clip_io import ClipInfo, probe
 from tsr.core.ladder import NetworkPass, ScaleLadder
-from tsr.core.rect import rect_downsample
-from tsr.core.resize import resize_hw, resize_t
+from tsr.core.rect import exposure_weights, rect_downsample
+from tsr.core.resize import apply_taps, double_taps, resize_hw, resize_t
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cascade import FramePyramid
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.plan import first_read, plan_segments
+from tsr.runtime.recording import Network, interpolation
 from tsr.runtime.run import super_resolve
 
 HEIGHT, WIDTH, NUM_FRAMES = 47, 85, 7
@@ -55,7 +56,7 @@ def frames_of(video: Volume) -> Iterator[NDArray[np.float32]]:
 
 
 def result(
-    network: OnnxNetwork,
+    network: Network,
     video: Volume,
     info: ClipInfo,
     ladder: ScaleLadder,
@@ -67,12 +68,17 @@ def result(
     return np.stack(list(made), axis=1)
 
 
-@pytest.fixture(scope="module", params=[EIGHTH, QUARTER], ids=["from 1/8", "from 1/4"])
+@pytest.fixture(
+    scope="module",
+    params=[(EIGHTH, 1.0), (QUARTER, 1.0), (EIGHTH, 0.5), (QUARTER, 0.6)],
+    ids=["from 1/8", "from 1/4", "from 1/8, half open", "from 1/4, open for 0.6"],
+)
 def whole(
     request: pytest.FixtureRequest, network: OnnxNetwork, video: Volume, info: ClipInfo
 ) -> tuple[ScaleLadder, Volume]:
     """A ladder, and its result in one piece."""
-    ladder = ScaleLadder(request.param, 8)
+    start, exposure = request.param
+    ladder = ScaleLadder(start, 8, exposure)
     return ladder, result(network, video, info, ladder)
 
 
@@ -104,13 +110,29 @@ def test_the_output_averages_back_to_the_input(
     video: Volume, whole: tuple[ScaleLadder, Volume]
 ) -> None:
     """Frames 8n … 8n + 7 blur to input frame n wherever none of them is black or white."""
-    _, made = whole
+    ladder, made = whole
     assert made.shape == (3, 8 * NUM_FRAMES, HEIGHT, WIDTH)
     groups = made.reshape(3, NUM_FRAMES, 8, HEIGHT, WIDTH)
     unclipped = ((groups > 0) & (groups < 1)).all(axis=2)
     assert unclipped.mean() > 0.2
-    error = np.abs(rect_downsample(made, 8) - video)[unclipped]
+    error = np.abs(rect_downsample(made, 8, ladder.exposure) - video)[unclipped]
     assert error.max() <= 1 / 255
+
+
+@pytest.mark.parametrize("start", [EIGHTH, QUARTER, Fraction(1)])
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("exposure", [0.75, 0.6, 0.3, 0.25, 0.0])
+def test_the_output_blurs_back_by_any_exposure(
+    video: Volume, info: ClipInfo, start: Fraction, factor: int, exposure: float
+) -> None:
+    """Whether the shutter closes with a frame of each rung or within one."""
+    calm, ladder = 0.3 + 0.4 * video, ScaleLadder(start, factor, exposure)
+    made = result(interpolation, calm, info, ladder, segment=3)
+    groups = made.reshape(3, NUM_FRAMES, factor, HEIGHT, WIDTH)
+    unclipped = ((groups > 0) & (groups < 1)).all(axis=2)
+    assert unclipped.mean() > 0.9
+    found = np.average(groups, axis=2, weights=exposure_weights(factor, exposure))
+    assert np.abs(found - calm)[unclipped].max() <= 1 / 255
 
 
 def test_the_loop_is_the_papers_sequence_of_formulas(
@@ -126,11 +148,14 @@ def test_the_loop_is_the_papers_sequence_of_formulas(
     halo = [(0, 0), *((m, m) for m in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))]
     for step in ladder.steps:
         if isinstance(step, NetworkPass):
-            base = resize_t(volume, 2 * volume.shape[1])
+            base = apply_taps(volume, double_taps(volume.shape[1], step.exposure), 1)
             guess = network(np.pad(base, halo, mode="edge"))
-            volume = np.clip(reference.backproject_t(guess, volume), 0, 1)
+            volume = np.clip(reference.backproject_t(guess, volume, step.exposure), 0, 1)
         else:
-            volume = reference.backproject(volume, sizes[step.after.s])
+            volume = reference.backproject(volume, sizes[step.after.s], ladder.exposure)
+    if (ladder.start, ladder.exposure) == (QUARTER, 0.6):  # the shutter closes within a frame of ×4
+        known = sizes[Fraction(1)]
+        volume = np.clip(reference.backproject_t(volume, known, ladder.exposure), 0, 1)
     np.testing.assert_allclose(made, volume[:, :, :HEIGHT, :WIDTH], rtol=0, atol=1e-4)
 
 

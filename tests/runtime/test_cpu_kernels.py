@@ -22,6 +22,8 @@ from tsr.runtime import cpu_kernels, cpu_loops
 ROUNDING = 2e-6
 """A few units in the last place of values near 1, sums of some twenty terms."""
 
+EXPOSURES = [1.0, 0.6, 0.5, 0.25, 0.0]
+
 LOW_SIZES = [(1, 1), (1, 2), (2, 3), (3, 2), (5, 4), (6, 7), (7, 9), (45, 37)]
 
 
@@ -68,15 +70,30 @@ def test_backproject_agrees_with_core_on_any_shape(
     np.testing.assert_allclose(cpu_kernels.backproject(low, ltr), expected, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("exposure", EXPOSURES)
+def test_exposures_agree_with_core(factor: int, exposure: float) -> None:
+    """Both corrections follow the exposure as the reference does."""
+    low, ltr = climb_inputs(2, factor, 7, 9)
+    expected = reference.backproject(low, ltr, exposure)
+    found = cpu_kernels.backproject(low, ltr, exposure=exposure)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
+    guess = volume(3, 2 * factor, 14, 18, seed=2)
+    expected = reference.backproject_t(guess, ltr, exposure)
+    found = cpu_kernels.backproject_t(guess, ltr, clip=False, exposure=exposure)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
+
+
 @pytest.mark.parametrize("factor", [1, 2, 4, 8])
-def test_groups_average_to_the_input_where_nothing_clipped(factor: int) -> None:
+@pytest.mark.parametrize("exposure", EXPOSURES)
+def test_groups_average_to_the_input_where_nothing_clipped(factor: int, exposure: float) -> None:
     """Re-blurring the result gives back the frames it was corrected against."""
     low, ltr = climb_inputs(2, factor, 17, 22)
     low, ltr = 0.4 + 0.2 * low, 0.4 + 0.2 * ltr
-    result = cpu_kernels.backproject(low, ltr)
+    result = cpu_kernels.backproject(low, ltr, exposure=exposure)
     assert result.min() > 0
     assert result.max() < 1
-    np.testing.assert_allclose(rect_downsample(result, factor), ltr, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(rect_downsample(result, factor, exposure), ltr, rtol=0, atol=1e-5)
 
 
 def test_backproject_holds_the_result_between_black_and_white() -> None:

@@ -44,10 +44,13 @@ class StencilNetwork:
         self.device.copy(made.address, result.address, 4 * int(np.prod(made.shape)))
 
 
-@pytest.mark.parametrize("ladder", [("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2)])
-def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[str, int]) -> None:
+@pytest.mark.parametrize(
+    "ladder",
+    [("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2), ("1/4", 8, 0.6), ("1/8", 8, 0.25)],
+)
+def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[Any, ...]) -> None:
     """Network passes and climbs in device memory, segment by segment, at odd sizes."""
-    steps = ScaleLadder(Fraction(ladder[0]), ladder[1])
+    steps = ScaleLadder(Fraction(ladder[0]), *ladder[1:])
     video = clip(5, 90, 123)
     cpu = CpuBackend(stencil, (16, 96, 160))  # type: ignore[arg-type]
     cuda = CudaBackend(device, StencilNetwork(device), (8, 40, 64))

@@ -20,6 +20,8 @@ from tsr.runtime.plan import network_taps
 ROUNDING = 2e-6
 """A few units in the last place of values near 1, sums of some twenty terms."""
 
+EXPOSURES = [1.0, 0.6, 0.5, 0.25, 0.0]
+
 LOW_SIZES = [(1, 1), (1, 2), (2, 3), (3, 2), (5, 4), (6, 8), (7, 9), (33, 66), (45, 37), (64, 132)]
 """(h, w): smaller than the taps, odd, multiples of four, and across the borders of tiles."""
 
@@ -79,11 +81,25 @@ def test_climb_agrees_with_core(kernels: CudaKernels, h: int, w: int, factor: in
     np.testing.assert_allclose(made, expected, rtol=0, atol=ROUNDING)
 
 
-def test_climbed_groups_average_to_the_input(kernels: CudaKernels) -> None:
+@pytest.mark.parametrize("exposure", EXPOSURES)
+def test_climbed_groups_average_to_the_input(kernels: CudaKernels, exposure: float) -> None:
     """Re-blurring the result gives back the frames it was corrected against."""
     low, ltr = 0.4 + 0.2 * volume(3, 8, 17, 22), 0.4 + 0.2 * volume(3, 2, 34, 44, seed=1)
-    made = fetch(kernels, kernels.climb(put(kernels, low), put(kernels, ltr)))
-    np.testing.assert_allclose(rect_downsample(made, 4), ltr, rtol=0, atol=1e-5)
+    made = fetch(kernels, kernels.climb(put(kernels, low), put(kernels, ltr), exposure))
+    np.testing.assert_allclose(rect_downsample(made, 4, exposure), ltr, rtol=0, atol=1e-5)
+    expected = reference.backproject(low, ltr, exposure)
+    np.testing.assert_allclose(made, expected, rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("exposure", EXPOSURES)
+@pytest.mark.parametrize("factor", [1, 2, 8])
+def test_shift_agrees_with_core(kernels: CudaKernels, factor: int, exposure: float) -> None:
+    """Groups are corrected where they lie, and clipped."""
+    guess, known = volume(3, 2 * factor, 19, 23) * 2 - 0.5, volume(3, 2, 19, 23, seed=1)
+    made = put(kernels, guess)
+    kernels.shift(made, put(kernels, known), exposure)
+    expected = np.clip(reference.backproject_t(guess, known, exposure), 0, 1)
+    np.testing.assert_allclose(fetch(kernels, made), expected, rtol=0, atol=ROUNDING)
 
 
 @pytest.mark.parametrize(("height", "width"), [(5, 4), (21, 36), (19, 37)])
@@ -108,10 +124,14 @@ def test_gather_agrees_with_core(
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 24), (10, 23), (3, 5)])
-def test_place_agrees_with_core(kernels: CudaKernels, height: int, width: int) -> None:
+@pytest.mark.parametrize("exposure", EXPOSURES)
+def test_place_agrees_with_core(
+    kernels: CudaKernels, height: int, width: int, exposure: float
+) -> None:
     """Tiles of two sizes cover a volume and leave it corrected in time and clipped."""
     full, known = volume(3, 6, 16, 32) * 2 - 0.5, volume(3, 3, height, width, seed=1)
-    expected = np.clip(reference.backproject_t(full[:, :, :height, :width], known), 0, 1)
+    guess = full[:, :, :height, :width]
+    expected = np.clip(reference.backproject_t(guess, known, exposure), 0, 1)
     for rows, columns in ((16, 32), (4, 8)):
         made = kernels.volume(3, 6, height, width)
         for top in range(0, height, rows):
@@ -120,7 +140,7 @@ def test_place_agrees_with_core(kernels: CudaKernels, height: int, width: int) -
                 part[:, :6] = full[:, :, top : top + rows, left : left + columns]
                 memory = kernels.device.upload(part)
                 tile = DeviceVolume(memory, memory.address, part.shape, 8 * rows * columns)
-                kernels.place(tile, put(kernels, known), made, top, left)
+                kernels.place(tile, put(kernels, known), made, top, left, exposure)
         np.testing.assert_allclose(fetch(kernels, made), expected, rtol=0, atol=ROUNDING)
 
 
@@ -148,5 +168,7 @@ def test_volumes_that_do_not_fit_are_refused(kernels: CudaKernels) -> None:
         kernels.halve(odd)
     with pytest.raises(SettingsError, match="does not refine"):
         kernels.climb(odd, odd)
+    with pytest.raises(SettingsError, match="does not refine"):
+        kernels.shift(odd, put(kernels, volume(3, 1, 5, 5)))
     with pytest.raises(SettingsError, match="frames 1 to 3"):
         odd.frames((1, 3))

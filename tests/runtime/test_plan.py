@@ -8,11 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadder
-from tsr.core.resize import apply_taps, cubic_taps
+from tsr.core.resize import apply_taps, cubic_taps, double_taps
 from tsr.core.tiling import NETWORK_HALO
 from tsr.runtime.plan import known_frames, network_taps, plan_segment, plan_segments
 
-ladders = st.builds(ScaleLadder, st.sampled_from(START_SCALES), st.sampled_from(FACTORS))
+ladders = st.builds(
+    ScaleLadder,
+    st.sampled_from(START_SCALES),
+    st.sampled_from(FACTORS),
+    st.sampled_from([1.0, 1.0, 0.6, 0.25]),
+)
 lengths = st.integers(2, 40)
 
 
@@ -51,7 +56,8 @@ def reads(step, num_frames: int) -> tuple[int, int]:
     # Output frame n sees cubic-interpolated frames n - 3 … n + 3, border frames repeated.
     halo = NETWORK_HALO.t
     seen = np.clip(np.arange(step.made[0] - halo, step.made[1] + halo), 0, 2 * num_given - 1)
-    columns = np.flatnonzero(cubic_taps(num_given, 2 * num_given).matrix()[seen].any(axis=0))
+    taps = double_taps(num_given, step.step.exposure)
+    columns = np.flatnonzero(taps.matrix()[seen].any(axis=0))
     return int(columns[0]), int(columns[-1]) + 1
 
 

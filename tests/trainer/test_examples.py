@@ -128,6 +128,15 @@ def test_copies_are_the_video_shrunk_in_space_and_in_time() -> None:
     np.testing.assert_array_equal(small, resize_hw(video, 52, 52))
 
 
+def test_copies_are_open_as_long_as_what_the_network_is_to_make() -> None:
+    """A quarter of an interval of four frames is the first of them."""
+    video = noise(3, 80, 32, 32)
+    sources = internal_sources(video, CROP, exposure=0.25)
+    copies = [s.copy for s in sources if s.roles == WITHIN and s.copy.shape[2] == 32]
+    coarse = next(copy for copy in copies if copy.shape[1] == 20)
+    np.testing.assert_array_equal(coarse, video[:, ::4])
+
+
 def test_a_short_clip_is_continued_by_its_mirror_image() -> None:
     """Ten frames become twenty, forward and back; every crop of 16 frames is found there."""
     video = noise(3, 10, 20, 20)

@@ -14,22 +14,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from tsr.core.clip_io import probe
 from tsr.core.errors import ClipError, ModelError, SettingsError, TsrError
 from tsr.core.ladder import ScaleLadder
+from tsr.core.model_card import file_sha256
 from tsr.core.rect import rect_downsample
-from tsr.core.resize import halving_matrix, resize_t
+from tsr.core.resize import apply_taps, double_taps, halving_matrix
 from tsr.core.volume import pad_to_multiple
 from tsr.trainer import coarse
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.loop import train_on_volume
+from tsr.trainer.network import load_model
 from tsr.trainer.optimiser import orthogonalised
 from tsr.trainer.state import TrainState
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, rect2
-from tsr.trainer.train import resume_file, train
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, interpolated, rect2
+from tsr.trainer.train import resume_file, run_identity, train
+from tsr.trainer.validation import Validation
+from tsr.trainer.warm_start import shortened
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(channels=4, steps=6, batch=2, validate_every=2, seed=3)
+CONFIG = TrainConfig(channels=4, steps=6, batch=2, validate_every=2, examples="both", seed=3)
 IDENTITY = {"channels": 4, "video": "abc"}
 
 
@@ -226,6 +231,97 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
+def test_training_starts_from_another_models_weights(tmp_path: Path) -> None:
+    """So that a first step at no learning rate to speak of leaves them; the card tells which model
+    it was, and a resumed run must name the same."""
+    from safetensors.torch import load_file
+
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    whole_run(clip, first)
+    still = replace(CONFIG, steps=1, learning_rate=1e-12)
+    train(clip, second, still, ladder=ScaleLadder.for_size(64, 80)[0], start_from=first)
+    before, after = load_file(first), load_file(second)
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-9)
+    assert load_model(second)[1].settings["start_from"] == file_sha256(first)
+    assert load_model(first)[1].settings["start_from"] is None
+
+
+def test_a_warm_start_resumes_to_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not as if it had started from nothing."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    first, a, b = (tmp_path / f"{name}.safetensors" for name in ("first", "a", "b"))
+    whole_run(clip, first)
+    whole_run(clip, a, start_from=first)
+    asked = itertools.chain([False, False], itertools.repeat(True))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "tsr.trainer.train.stop_on_signal", lambda: nullcontext(lambda: next(asked))
+        )
+        whole_run(clip, b, start_from=first)
+    with pytest.raises(ModelError, match="another start_from"):
+        whole_run(clip, b, resume=True)
+    whole_run(clip, b, start_from=first, resume=True)
+    assert a.read_bytes() == b.read_bytes()
+    assert a.read_bytes() != first.read_bytes()
+
+
+def test_a_model_of_another_width_is_no_start(tmp_path: Path, tiny_model: Path) -> None:
+    """Before any video is read; the message says what to give."""
+    with pytest.raises(SettingsError, match="give --channels 8"):
+        whole_run(tmp_path / "none.mp4", tmp_path / "m.safetensors", start_from=tiny_model)
+
+
+def test_a_third_of_the_steps_from_there() -> None:
+    """At least one."""
+    assert shortened(replace(CONFIG, steps=300)).steps == 100
+    assert shortened(replace(CONFIG, steps=1)).steps == 1
+
+
+def test_the_command_starts_from_a_model(tmp_path: Path) -> None:
+    """And its card says so."""
+    from commands import succeed
+
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    tiny = ("--channels", 4, "--batch", 2)
+    succeed("tsr-train", clip, "-o", first, "--steps", 2, *tiny)
+    succeed("tsr-train", clip, "-o", second, "--steps", 3, *tiny, "--start-from", first)
+    settings = load_model(second)[1].settings
+    assert (settings["steps"], settings["start_from"]) == (3, file_sha256(first))
+
+
+def test_only_wanted_frames_are_learned_from(tmp_path: Path) -> None:
+    """Two clips that agree in those give the same weights; too few are refused."""
+    video = clips.rotating_spokes(16, 64, 80)
+    other = video.copy()
+    other[:, 1::2] = 0.5
+    wanted, found = range(0, 16, 2), []
+    for name, frames in (("a", video), ("b", other)):
+        clip = clips.write_video(tmp_path / f"{name}.mp4", frames, options={"qp": "0"}, gop=1)
+        whole_run(clip, tmp_path / f"{name}.safetensors", wanted=wanted)
+        found.append(load_model(tmp_path / f"{name}.safetensors")[0].state_dict())
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(found[1][name], tensor, rtol=0, atol=0)
+    with pytest.raises(ClipError, match="4 frames; training needs at least 8"):
+        whole_run(clip, tmp_path / "c.safetensors", wanted=range(4))
+
+
+def test_the_model_says_which_exposure_it_was_trained_for(tmp_path: Path) -> None:
+    """Its card carries it to all that follows, and a run at another does not go on from it."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    model, config = tmp_path / "m.safetensors", replace(CONFIG, batch=3, steps=2)
+    train(clip, model, config, exposure=0.5)
+    assert load_model(model)[1].ladder.exposure == 0.5
+    stamp = load_model(model)[1].video
+    ladders = [replace(load_model(model)[1].ladder, exposure=e) for e in (0.5, 0.25)]
+    one, other = (run_identity(config.to_dict(), ladder, stamp, probe(clip)) for ladder in ladders)
+    assert one != other
+
+
 def test_short_videos_are_refused(tmp_path: Path) -> None:
     """One or three frames are nothing to learn from."""
     for count in (1, 3):
@@ -270,17 +366,43 @@ def test_of_a_long_video_the_liveliest_part_is_taken(monkeypatch: pytest.MonkeyP
     assert "most motion, 19 to 28 of 50" in note
 
 
-def test_torch_operators_are_cores(video: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize("exposure", [1.0, 0.6, 0.5, 0.25, 0.0])
+def test_torch_operators_are_cores(video: NDArray[np.float32], exposure: float) -> None:
     """rect, cubic interpolation and back-projection agree with the reference formulas."""
     from tsr.core.backproject import backproject_t
 
     batch = torch.from_numpy(video)[None]
-    ltr = rect_downsample(video, 2)
-    np.testing.assert_allclose(rect2(batch)[0], ltr, rtol=0, atol=1e-6)
-    cubic = resize_t(ltr, 16)
-    np.testing.assert_allclose(cubic_t2(torch.from_numpy(ltr)[None])[0], cubic, rtol=0, atol=2e-6)
-    corrected = backproject_t2(torch.from_numpy(cubic)[None], torch.from_numpy(ltr)[None])[0]
-    np.testing.assert_allclose(corrected, backproject_t(cubic, ltr), rtol=0, atol=2e-6)
+    ltr = rect_downsample(video, 2, exposure)
+    slow = torch.from_numpy(ltr)[None]
+    np.testing.assert_allclose(rect2(batch, exposure)[0], ltr, rtol=0, atol=1e-6)
+    cubic = apply_taps(ltr, double_taps(8, exposure), 1)
+    np.testing.assert_allclose(cubic_t2(slow, exposure)[0], cubic, rtol=0, atol=2e-6)
+    corrected = backproject_t2(torch.from_numpy(cubic)[None], slow, exposure)[0]
+    expected = backproject_t(cubic, ltr, exposure)
+    np.testing.assert_allclose(corrected, expected, rtol=0, atol=2e-6)
+
+
+def test_every_pass_has_its_share_of_the_batch(video: NDArray[np.float32]) -> None:
+    """Crop by crop the input is what the pass at that exposure would be given."""
+    batch = torch.from_numpy(video)[None].repeat(6, 1, 1, 1, 1)
+    found = interpolated(batch, (0.5, 1.0, 1.0))
+    for crop, exposure in zip(found, (0.5, 0.5, 1.0, 1.0, 1.0, 1.0), strict=True):
+        expected = cubic_t2(rect2(batch[:1], exposure), exposure)[0]
+        torch.testing.assert_close(crop, expected, rtol=0, atol=2e-6)
+
+
+def test_the_validation_asks_what_every_pass_will_be_asked(video: NDArray[np.float32]) -> None:
+    """The squared error is the mean over the passes; two of three have full exposures."""
+    alone = {e: Validation(video, CPU, (e,)).cubic_psnr for e in (0.5, 1.0)}
+    error = {e: 10 ** (-psnr / 10) for e, psnr in alone.items()}
+    mixed = Validation(video, CPU, (0.5, 1.0, 1.0)).cubic_psnr
+    assert 10 ** (-mixed / 10) == pytest.approx((error[0.5] + 2 * error[1.0]) / 3, rel=1e-4)
+
+
+def test_a_batch_holds_a_crop_for_every_pass(video: NDArray[np.float32]) -> None:
+    """Or the training of one would be left out in silence."""
+    with pytest.raises(SettingsError, match="batch is 2; expected 3 or more at this exposure"):
+        train_on_volume(video, CONFIG, TrainState.fresh(CONFIG, CPU), exposures=(0.5, 1.0, 1.0))
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 72), (72, 8)])
@@ -312,18 +434,3 @@ def test_a_part_of_a_video_is_learned_from_alone(tmp_path: Path) -> None:
     assert one.history == other.history
     found, expected = load_file(one.model), load_file(other.model)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def test_a_training_begins_with_the_weights_of_another(tmp_path: Path) -> None:
-    """Its first loss is that of the other's result; another width is refused."""
-    clip = clips.write_video(tmp_path / "a.mp4", 0.2 + 0.6 * clips.rotating_spokes(16, 64, 80))
-    config = replace(CONFIG, steps=60, validate_every=20)
-    first = train(clip, tmp_path / "first.safetensors", config, device="cpu")
-    short = replace(CONFIG, steps=1, validate_every=1, learning_rate=1e-9)
-    warm = train(
-        clip, tmp_path / "warm.safetensors", short, device="cpu", start_from=first.model
-    )  # fmt: skip
-    assert warm.psnr == pytest.approx(first.psnr, abs=0.01)
-    wide = replace(short, channels=8)
-    with pytest.raises(SettingsError, match="4 channels, and 8"):
-        train(clip, tmp_path / "wide.safetensors", wide, device="cpu", start_from=first.model)

@@ -1,0 +1,125 @@
+"""The choice of examples: a rehearsal one octave down, and what follows from it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import clips
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tsr.core.errors import SettingsError
+from tsr.trainer import choose
+from tsr.trainer.choose import Choice, choose_examples
+from tsr.trainer.config import TrainConfig
+from tsr.trainer.loop import train_on_volume
+from tsr.trainer.network import TsrNetwork, load_model
+from tsr.trainer.state import TrainState
+from tsr.trainer.train import resume_file, train
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(channels=8, steps=400, batch=4, precision="fp32")
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty steps per kind are enough for these tiny videos."""
+    monkeypatch.setattr(choose, "SHARE", 0.25)
+    monkeypatch.setattr(choose, "MIN_STEPS", 30)
+
+
+def noise_over_a_still_picture(height: int = 20, width: int = 24) -> NDArray[np.float32]:
+    """Nothing moves; every frame's noise is its own, so its neighbours' mean is the best guess."""
+    random = np.random.default_rng(5)
+    picture = clips.rotating_spokes(1, height, width, turn=0.0)
+    return (0.2 + 0.6 * picture + random.normal(0, 0.02, (3, 24, height, width))).astype(np.float32)
+
+
+def test_motion_is_worth_learning_from() -> None:
+    """Turning spokes are predicted better by a network, and all kinds were tried."""
+    video = (0.2 + 0.6 * clips.rotating_spokes(32, 20, 24, turn=0.3)).astype(np.float32)
+    choice = choose_examples(video, CONFIG, CPU)
+    assert choice is not None
+    assert choice.examples in ("both", "within", "across")
+    assert sorted(choice.gains) == ["across", "both", "within"]
+    assert max(choice.gains.values()) > 0
+    assert choice.gains[choice.examples] >= max(choice.gains.values()) - choose.MARGIN
+
+
+def test_noise_is_not() -> None:
+    """What cannot be predicted is left to interpolation."""
+    choice = choose_examples(noise_over_a_still_picture(), CONFIG, CPU)
+    assert choice is not None
+    assert choice.examples == "none"
+    assert "plain interpolation is better here" in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ({"both": 1.0, "within": 1.05, "across": 0.2}, "both"),  # within the margin of chance
+        ({"both": 1.0, "within": 1.2, "across": 0.2}, "within"),
+        ({"both": -0.1, "within": -0.2, "across": 0.05}, "across"),
+        ({"both": 0.0, "within": -0.2, "across": -0.05}, "none"),
+        ({"within": 0.3}, "within"),
+        ({}, "both"),
+    ],
+)
+def test_what_follows_from_the_gains(gains: dict[str, float], expected: str) -> None:
+    assert choose._best(gains).examples == expected
+
+
+def test_a_short_training_is_not_worth_a_choice() -> None:
+    """Rehearsals must not take more than their share, and fewer steps would tell nothing."""
+    choice = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=50), CPU)
+    assert choice == Choice("both", "50 steps are too few to compare kinds in", {})
+    one = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=150), CPU)
+    assert one is not None
+    assert list(one.gains) == ["both"]
+
+
+def test_a_training_needs_a_kind() -> None:
+    video = noise_over_a_still_picture()
+    with pytest.raises(SettingsError, match="examples is auto"):
+        train_on_volume(video, CONFIG, TrainState.fresh(CONFIG, CPU))
+
+
+def test_plain_interpolation_becomes_a_model_without_a_residual(tmp_path: Path) -> None:
+    """The rest of the pipeline needs no other path, and the card says why."""
+    clip, model = tmp_path / "still.mkv", tmp_path / "m.safetensors"
+    clips.write_video(clip, noise_over_a_still_picture(32, 40))
+    told: list[str] = []
+    result = train(clip, model, CONFIG, note=told.append)
+    assert (result.examples, result.steps, result.interrupted) == ("none", 0, False)
+    assert result.psnr == pytest.approx(result.cubic)
+    assert any("plain interpolation is better here" in line for line in told)
+    network, card = load_model(model)
+    base = torch.rand(1, 3, 10, 24, 28)
+    assert torch.equal(network(base), base[:, :, 3:-3, 8:-8, 8:-8])
+    assert card.settings["examples"] == "none"
+    assert card.settings["choice"]["gains"].keys() == {"both", "within", "across"}
+    assert not resume_file(model).exists()
+
+
+def test_a_resumed_run_keeps_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made once, written with the state: the run that goes on does not rehearse again."""
+    made = TrainState.fresh(CONFIG, CPU)
+    made.choice = Choice("within", "because", {"within": 1.0}).to_dict()
+    made.save(tmp_path / "s", {})
+    again = TrainState.fresh(CONFIG, CPU)
+    again.load(tmp_path / "s", {})
+    assert again.choice == json.loads(json.dumps(made.choice))
+
+
+def test_stopped_while_choosing_begins_again_with_the_choice() -> None:
+    video = noise_over_a_still_picture()
+    assert choose_examples(video, CONFIG, CPU, stop=lambda: True) is None
+
+
+def test_a_silenced_network_adds_nothing() -> None:
+    network = TsrNetwork(4)
+    network.initialise(torch.Generator().manual_seed(0))
+    network.silence()
+    assert not network.residual(torch.rand(1, 3, 8, 18, 18)).any()
