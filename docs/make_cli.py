@@ -20,6 +20,11 @@ HEAD = """# Commands
 Made by `make docs` from the commands' own help; do not edit. All end with status 0 (done), 1
 (failed, one line says why and what to do) or 2 (wrong usage). Results go to files, progress to
 standard error, `--json` to standard output. All have `--version` and `-h`, `--help`.
+
+`tsr --json` prints one event per line, each with `event`, and `input` and `output` where it is
+about one: `stage` and `stage_done` (with `stage`, `text`), `progress` (`share` of the stage from 0
+to 1, `seconds_left`), `note`, `done` (`record`: what was made of each shot, figures, versions),
+`preview`, `failed` (`error`), and at the end `summary` (how many are `done` and `failed`).
 """
 
 
