@@ -1,16 +1,19 @@
 """THE STORY of `tsr`: look → shots → for each shot a network → pieces → one file → record."""
 
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 from tsr.core.cache import keep
-from tsr.core.clip_io import join_pieces
+from tsr.core.clip_io import Encoding, join_pieces
 from tsr.core.console import check_installed, duration
+from tsr.core.errors import OutputError
 from tsr.core.tiling import Span
 from tsr.core.versions import versions
 from tsr.pipeline.cache import VideoCache
-from tsr.pipeline.job import Job
+from tsr.pipeline.job import Job, Section
 from tsr.pipeline.record import RunRecord
-from tsr.pipeline.render import Render
+from tsr.pipeline.render import PIECE_FRAMES, Render
 from tsr.pipeline.shot_networks import ShotNetwork, networks
 from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
@@ -42,38 +45,57 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     retimed = {section.shot for section in sections if section.factor > 1}
     made = networks(job, found, retimed, kept, told)
 
-    facts = {
-        "output": {
-            "suffix": job.output.suffix.lower(),
-            "encoding": job.encoding(job.times(sections)),
-        },
+    times = job.times(sections)
+    encoding = job.encoding(times)
+    folder = kept.stage("render", _render_facts(job, sections, made, encoding))
+    told.stage("render")
+    render = Render(
+        job, sections, {span: shot.maker for span, shot in made.items()}, folder, times, encoding
+    )
+    if done := render.num_complete():
+        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
+    seconds = {**render.run(told), "render": told.seconds}
+    told.done(f"{times.num_frames} frames in {duration(told.seconds)}")
+
+    told.stage("write", str(job.output))
+    notes = _join(render)
+    decided = [shot.note for shot in made.values() if shot.note]
+    record = _record(job, made, [*job.clip.notes, *decided, *notes], seconds)
+    keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
+    shutil.rmtree(folder, ignore_errors=True)
+    return record
+
+
+def _join(render: Render) -> list[str]:
+    """Write the output from its pieces; returns what it does not keep."""
+    try:
+        return join_pieces(
+            [piece.path for piece in render.pieces],
+            render.job.output,
+            render.job.clip,
+            times=render.times,
+            encoding=render.encoding,
+            audio_from=render.job.clip.path,
+        )
+    except OutputError as error:
+        raise OutputError(
+            f"{error}; the finished render is kept, and the same command, or one with another "
+            "output of the same kind, only writes it"
+        ) from error
+
+
+def _render_facts(
+    job: Job, sections: Sequence[Section], made: "dict[Span, ShotNetwork]", encoding: Encoding
+) -> dict[str, Any]:
+    """What the bytes of the pieces depend on."""
+    return {
+        "tsr": versions()["tsr"],
+        "piece_frames": PIECE_FRAMES,
+        "output": {"suffix": job.output.suffix.lower(), "encoding": encoding},
         "slow_motion": job.options.slow_motion,
         "sections": sections,
         "makers": {str(span): shot.facts for span, shot in made.items()},
     }
-    folder = kept.stage("render", facts)
-    told.stage("render")
-    render = Render(job, sections, {span: shot.maker for span, shot in made.items()}, folder)
-    if done := render.num_complete():
-        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
-    stages = render.run(told)
-    rendered = told.seconds
-    told.done(f"{render.times.num_frames} frames in {duration(rendered)}")
-
-    told.stage("write", str(job.output))
-    notes = join_pieces(
-        [piece.path for piece in render.pieces],
-        job.output,
-        job.clip,
-        times=render.times,
-        encoding=render.encoding,
-        audio_from=job.clip.path,
-    )
-    decided = [shot.note for shot in made.values() if shot.note]
-    record = _record(job, made, [*job.clip.notes, *decided, *notes], {**stages, "render": rendered})
-    keep(kept.folder / "records" / f"{folder.name}.json", record.to_json().encode())
-    shutil.rmtree(folder, ignore_errors=True)
-    return record
 
 
 def _record(

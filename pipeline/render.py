@@ -82,7 +82,7 @@ class Render:
 
     Args:
         sections: the input in order. makers: by shot; what has none keeps its frames.
-        folder: where pieces are kept.
+        folder: where pieces are kept. times, encoding: of the output.
     """
 
     def __init__(
@@ -91,10 +91,11 @@ class Render:
         sections: Sequence[Section],
         makers: Mapping[Span, Maker],
         folder: Path,
+        times: FrameTimes,
+        encoding: Encoding,
     ) -> None:
         self.job, self.makers = job, makers
-        self.times: FrameTimes = job.times(sections)
-        self.encoding: Encoding = job.encoding(self.times)
+        self.times, self.encoding = times, encoding
         self.pieces = list(self._cut(sections, folder))
         self._clock = Clock.of(self.times)
 

@@ -72,7 +72,7 @@ def tsr(cache: Path, *arguments: object) -> RunRecord:
     assert result.exit_code == 0, result.output
     events: list[dict[str, Any]] = [json.loads(line) for line in result.stdout.splitlines()]
     (done,) = (event for event in events if event["event"] == "done")
-    return RunRecord.from_json(done["record"])
+    return RunRecord.from_json(json.dumps(done["record"]))
 
 
 def by_part(record: RunRecord) -> dict[str, Any]:

@@ -222,3 +222,22 @@ def test_other_settings_make_other_pieces(
     assert "going on" not in tsr(*command, "--crf", 30).stderr
     result = tsr(*command, "--overwrite")
     assert "going on behind 40 frames" in result.stderr
+
+
+def test_a_finished_render_is_not_lost(
+    tmp_path: Path, clip: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the output cannot be written after all, another one is, without computing anything."""
+    from tsr.pipeline import one_shot
+
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("the disk is full")
+
+    join = one_shot.join_pieces
+    monkeypatch.setattr(one_shot, "join_pieces", full)
+    given = ("--cache", tmp_path / "cache", "--factor", 2)
+    assert "finished render is kept" in tsr(clip, "-o", tmp_path / "out.mp4", *given).stderr
+    monkeypatch.setattr(one_shot, "join_pieces", join)
+    monkeypatch.setattr("tsr.pipeline.render.super_resolve", full)
+    assert tsr(clip, "-o", tmp_path / "other.mp4", *given).exit_code == 0
+    assert probe(tmp_path / "other.mp4").num_frames == 40
