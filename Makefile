@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PYTEST ?=
 PACKAGES := core trainer calibration export runtime evaluation pipeline
 
-.PHONY: setup links docs demo check format test test-wheel test-base wheel bench-quality bench-aliasing bench-cpu bench-gpu clean
+.PHONY: setup links docs demo check format test test-wheel test-base test-debian wheel bench-quality bench-aliasing bench-cpu bench-gpu clean
 
 setup: $(VENV)/.complete links
 
@@ -25,9 +25,11 @@ links:
 	mkdir -p .links/tsr
 	for name in $(PACKAGES); do ln -sfn ../../$$name .links/tsr/$$name; done
 
-# The reference of all commands, from their own help.
+# The reference of all commands and the ladder, from the code. DEMO=out/demo draws the demo's pictures
+# again, too (needs chromium).
 docs: setup
 	$(BIN)/python docs/make_cli.py
+	PYTHONPATH=$(CURDIR)/.links $(BIN)/python docs/make_figures.py $(if $(DEMO),--demo $(DEMO))
 
 demo: setup
 	$(BIN)/python -m tsr.pipeline.demo out/demo
@@ -73,6 +75,7 @@ test-base: wheel .venv-base/.complete
 	rm -rf .venv-base/job
 	PYTHONPATH=$(CURDIR)/.links $(BIN)/python tests/base_install.py make .venv-base/job
 	cd .venv-base/job && env -u PYTHONPATH ../bin/tsr-run tiny.onnx slow.mkv -o fast.mkv
+	cd .venv-base/job && env -u PYTHONPATH ../bin/tsr-report run.json
 	cd .venv-base/job && env -u PYTHONPATH ../bin/python $(CURDIR)/tests/base_install.py check .
 
 .venv-base/.complete: pyproject.toml
@@ -81,6 +84,12 @@ test-base: wheel .venv-base/.complete
 		> .venv-base/requirements.txt
 	.venv-base/bin/pip install --quiet -r .venv-base/requirements.txt
 	touch $@
+
+# The wheel on a Debian of 120 packages, without a network: needs root and mmdebstrap.
+test-debian: wheel
+	rm -rf out/debian/job && mkdir -p out/debian
+	PYTHONPATH=$(CURDIR)/.links $(BIN)/python tests/base_install.py make out/debian/job
+	PIP=$(BIN)/pip tests/bare_debian.sh dist/*.whl out/debian/job out/debian
 
 # Correctness, then speed, on an NVIDIA GPU: MODELS="a.onnx b.onnx c.plan". Needs pycuda; measures what
 # is installed of onnxruntime-gpu, tensorrt or tensorrt-rtx-cu13, and says what is not.

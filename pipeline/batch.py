@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tsr.core.console import duration
 from tsr.core.errors import ClipError, OutputError, TsrError
 from tsr.core.model_card import file_sha256
+from tsr.core.outputs import check_output
 from tsr.pipeline.cache import BusyError, Cache
 from tsr.pipeline.job import Job, prepare
 from tsr.pipeline.one_shot import make
@@ -25,10 +27,11 @@ VIDEO_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Task:
-    """One input, and its output if one was named."""
+    """One input, its output if one was named, and its report if one is wanted."""
 
     clip: Path
     output: Path | None
+    report: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,24 @@ class Outcome:
     error: str = ""
 
 
-def tasks(inputs: Sequence[Path], output: Path | None, factor: int) -> list[Task]:
+def tasks(
+    inputs: Sequence[Path], output: Path | None, factor: int, report: Path | None = None
+) -> list[Task]:
     """Inputs, folders of videos replaced by what is in them, and where each output goes.
 
     Args:
-        output: of the only input; else the folder for all of them, which is made if need be.
+        output, report: of the only input; else the folder for all of them, which is made if need
+            be.
 
     Raises:
         ClipError: a folder holds no video. OutputError: two inputs have one output.
     """
     clips = [clip for given in inputs for clip in _expanded(given)]
     if clips == list(inputs) and len(clips) == 1:
-        return [Task(clips[0], output)]
-    if output is not None:
-        _make_folder(output)
+        return [Task(clips[0], output, report)]
+    for folder, option in ((output, "-o"), (report, "--report")):
+        if folder is not None:
+            _make_folder(folder, option)
     found: dict[Path, Path] = {}
     for clip in clips:
         usual = default_output(clip, factor)
@@ -64,7 +71,10 @@ def tasks(inputs: Sequence[Path], output: Path | None, factor: int) -> list[Task
                 f"{found[target]} and {clip} would both become {target}; run them apart, with -o"
             )
         found[target] = clip
-    return [Task(clip, target) for target, clip in found.items()]
+    return [
+        Task(clip, target, None if report is None else report / f"{target.stem}.html")
+        for target, clip in found.items()
+    ]
 
 
 def _expanded(given: Path) -> list[Path]:
@@ -77,10 +87,10 @@ def _expanded(given: Path) -> list[Path]:
     return videos
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, option: str) -> None:
     if folder.suffix and not folder.is_dir():
         raise OutputError(
-            f"there are several inputs, so -o names a folder; {folder} looks like none"
+            f"there are several inputs, so {option} names a folder; {folder} looks like none"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,10 +111,15 @@ def make_all(
         if len(todo) > 1:
             told.line(f"failed: {text}")
 
+    inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
         try:
-            jobs.append((task, prepare(task.clip, task.output, options, cache.root)))
+            job = prepare(task.clip, task.output, options, cache.root, inputs)
+            if task.report is not None:
+                taken = (task.clip, job.output)
+                check_output(task.report, inputs=taken, overwrite=options.overwrite)
+            jobs.append((task, job))
         except TsrError as error:
             failed(task, error)
     num_busy = 0
@@ -112,8 +127,11 @@ def make_all(
         task, job = jobs.popleft()
         told.about(input=str(task.clip), output=str(job.output))
         try:
-            outcomes.append(_make(task, job, cache, told, preview, wait=num_busy > len(jobs)))
+            outcome = _make(task, job, cache, told, preview, wait=num_busy > len(jobs))
             num_busy = 0
+            if task.report is not None and outcome.record is not None:
+                _report(outcome.record, task.report, told)
+            outcomes.append(outcome)
         except BusyError:
             jobs.append((task, job))
             num_busy += 1
@@ -141,3 +159,14 @@ def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait
         told.note(note)
     told.event("done", record=json.loads(record.to_json()))
     return Outcome(task, record.output, record)
+
+
+def _report(record: RunRecord, page: Path, told: Told) -> None:
+    from tsr.pipeline.report.story import write_report
+
+    told.stage("report", str(page))
+    try:
+        write_report(record, page, progress=told)
+    except TsrError as error:
+        raise OutputError(f"{record.output} is complete, but its report is not: {error}") from error
+    told.done(f"{page} in {duration(told.seconds)}")

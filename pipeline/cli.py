@@ -12,7 +12,7 @@ from tsr.core.errors import TsrError
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
 from tsr.pipeline.options import QUALITIES, Options
-from tsr.pipeline.words import CommandWithWords
+from tsr.pipeline.words import CommandWithWords, complete
 
 if TYPE_CHECKING:
     from tsr.pipeline.batch import Outcome
@@ -49,7 +49,9 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
 
 
 @command(cls=CommandWithWords, words={"doctor": doctor_word, "cache": cache_word})
-@click.argument("inputs", type=InPath, nargs=-1, required=True, metavar="IN…")
+@click.argument(
+    "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
+)
 @click.option(
     "-o",
     "--output",
@@ -117,6 +119,12 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     help="Only the liveliest two seconds, beside linear interpolation, to OUTPUT_preview.mp4.",
 )
 @click.option("--cache", type=InPath, help="Folder for what is kept between runs.")
+@click.option(
+    "--report",
+    type=InPath,
+    metavar="HTML",
+    help="Also write a page that shows what happened; of several inputs, the folder for theirs.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace existing outputs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON event per line on standard output.")
 def main(
@@ -124,6 +132,7 @@ def main(
     output: Path | None,
     factor: str,
     cache: Path | None,
+    report: Path | None,
     as_json: bool,
     preview: bool,
     **given: Any,
@@ -135,9 +144,11 @@ def main(
     from tsr.pipeline.cache import Cache
     from tsr.pipeline.told import Told
 
+    if preview and report is not None:
+        raise click.BadParameter("a preview has no report; leave out one", param_hint="--report")
     options = Options(factor=int(factor), **given)
     told = Told(as_json=as_json)
-    todo = tasks(inputs, output, options.factor)
+    todo = tasks(inputs, output, options.factor, report)
     try:
         outcomes = make_all(todo, options, Cache(cache), told, preview=preview)
     except KeyboardInterrupt:

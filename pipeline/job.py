@@ -107,19 +107,26 @@ class Job:
         return [range(self.clip.num_frames)]
 
 
-def prepare(clip: Path, output: Path | None, options: Options, cache: Path) -> Job:
+def prepare(
+    clip: Path,
+    output: Path | None,
+    options: Options,
+    cache: Path,
+    inputs: tuple[Path, ...] = (),
+) -> Job:
     """Look at an input and at where its output shall go.
 
     Args:
         output: beside the input and named after the factor if None.
         cache: the folder that pieces of the render will lie in.
+        inputs: of the same run, none of which the output may replace.
 
     Raises:
         TsrError: the input is unreadable or too short or small, the output cannot be written or
             encoded, or the disk is too full for it.
     """
     output = output or default_output(clip, options.factor)
-    check_output(output, inputs=(clip,), overwrite=options.overwrite)
+    check_output(output, inputs=(clip, *inputs), overwrite=options.overwrite)
     info = probe(clip)
     if info.num_frames < MIN_FRAMES:
         raise ClipError(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tsr.core.cache import keep
@@ -12,7 +13,7 @@ from tsr.core.tiling import Span
 from tsr.core.versions import versions
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import Job, Section
-from tsr.pipeline.record import RunRecord
+from tsr.pipeline.record import RunRecord, ShotRecord
 from tsr.pipeline.render import PIECE_FRAMES, Render
 from tsr.pipeline.shot_networks import ShotNetwork, networks
 from tsr.pipeline.survey import survey
@@ -117,8 +118,15 @@ def _record(
         precision=each([shot.precision for shot in shots]),
         backend=each([shot.backend for shot in shots]),
         settings=job.options.to_dict(),
-        shots=tuple(shot.record for shot in shots),
+        exposure=shots[0].maker.ladder.exposure,
+        shots=tuple(_retimed(shot.record, job.retimed) for shot in shots),
         seconds={name: round(value, 2) for name, value in {**stages, **seconds}.items()},
         versions=versions(),
         notes=tuple(notes),
     )
+
+
+def _retimed(record: ShotRecord, part: Span) -> ShotRecord:
+    """Of a shot, the part that was retimed."""
+    start, stop = max(record.start, part[0]), min(record.stop, part[1])
+    return replace(record, start=start, stop=stop)

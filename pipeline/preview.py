@@ -27,10 +27,8 @@ MINUTES = 3.0
 WATCHABLE = Fraction(30)
 """Frames per second of the preview; so it shows every frame, in slow motion."""
 
-CAPTIONS = {
-    "linear": ("Linear", "neighbouring frames mixed"),
-    "ours": ("Ours", "learned from these seconds alone"),
-}
+OURS = ("Ours", "learned from these seconds alone")
+"""Caption of the right half."""
 
 Frame = NDArray[np.float32]
 
@@ -89,10 +87,11 @@ def liveliest_part(clip: ClipInfo) -> Span:
 def _write(output: Path, clip: ClipInfo, factor: int, ours: Iterator[Frame], told: Told) -> None:
     """Both side by side, each under its caption."""
     from tsr.evaluation.baselines import upsampled
-    from tsr.evaluation.picture import caption_strip
+    from tsr.evaluation.picture import COLUMNS, caption_strip
 
     strips = [
-        caption_strip(clip.width, *words, accent=name == "ours") for name, words in CAPTIONS.items()
+        caption_strip(clip.width, *COLUMNS["linear"]),
+        caption_strip(clip.width, *OURS, accent=True),
     ]
     num_frames = clip.num_frames * factor
     joint = replace(

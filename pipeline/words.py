@@ -14,7 +14,7 @@ from tsr.core.console import Command
 
 
 class CommandWithWords(Command):
-    """See the module. The words are shown by `--help`, and completed."""
+    """See the module. The words are shown by `--help`; `complete` is for its argument."""
 
     def __init__(self, *args: Any, words: dict[str, click.Command], **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -44,10 +44,9 @@ class CommandWithWords(Command):
             )
         super().format_epilog(ctx, formatter)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Options, and words where one may stand."""
-        found = super().shell_complete(ctx, incomplete)
-        if any(ctx.params.values()):
-            return found
-        fitting = [CompletionItem(name) for name in self.words if name.startswith(incomplete)]
-        return [*fitting, *found]
+
+def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the shell offers for a file: files, and words where one may stand."""
+    words = getattr(ctx.command, "words", {}) if not ctx.params.get(parameter.name or "") else {}
+    fitting = [CompletionItem(name) for name in words if name.startswith(begun)]
+    return [*fitting, CompletionItem(begun, type="file")]

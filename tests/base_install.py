@@ -11,17 +11,31 @@ ABSENT = ("torch", "onnx", "onnxscript", "safetensors", "PIL", "pytest")
 
 
 def make(folder: Path) -> None:
-    """A tiny clip, and a tiny network exported by the developer's environment."""
+    """A tiny clip, a tiny network exported by the developer's environment, the record to come."""
     import clips
     import models
 
     from tsr.export.to_onnx import to_onnx
+    from tsr.pipeline.record import RunRecord, ShotRecord
 
     folder.mkdir()
     wheel = 0.2 + 0.6 * clips.rotating_spokes(5, 80, 96)
     clips.write_video(folder / "slow.mkv", wheel, codec="ffv1", pixel_format="bgr0")
     models.write_model(folder / "tiny.safetensors", start="1/4")
     to_onnx(folder / "tiny.safetensors", folder / "tiny.onnx")
+    record = RunRecord(
+        input=Path("slow.mkv"),
+        output=Path("fast.mkv"),
+        factor=8,
+        ladder="",
+        precision="fp32",
+        backend="onnxruntime",
+        settings={},
+        shots=(ShotRecord(start=0, stop=5, source="trained", reason=""),),
+        seconds={},
+        versions={},
+    )
+    (folder / "run.json").write_text(record.to_json(), "utf-8")
 
 
 def check(folder: Path) -> None:
@@ -35,6 +49,7 @@ def check(folder: Path) -> None:
     slow, fast = probe(folder / "slow.mkv"), probe(folder / "fast.mkv")
     assert fast.num_frames == 8 * slow.num_frames
     assert fast.fps == 8 * slow.fps
+    assert 'id="certificate"' in (folder / "run.html").read_text("utf-8")
     print(f"the base install alone made {fast.times}")
 
 

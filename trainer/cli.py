@@ -49,11 +49,12 @@ from tsr.core.errors import TsrError
 )
 @click.option(
     "--exposure",
-    type=ExposureType(),
-    metavar="full|delta|FRACTION",
+    type=ExposureType(auto=True),
+    metavar="full|delta|auto|FRACTION",
     default="full",
     show_default=True,
-    help="Part of a frame interval that the shutter was open for; delta: an instant.",
+    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
+    "estimated from the blur, full if that is not sure.",
 )
 @click.option(
     "--start-from",
@@ -72,7 +73,7 @@ def main(
     preset: Any,
     factor: str,
     start_scale: str | None,
-    exposure: float,
+    exposure: Any,
     first: Path | None,
     device: str,
     resume: bool,

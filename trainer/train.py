@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -21,6 +21,7 @@ from tsr.trainer import warm_start
 from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
+from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.state import TrainState
@@ -34,6 +35,7 @@ class TrainResult:
     Args:
         model: the model file. steps: steps done. psnr: best validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
+        exposure: followed, as a fraction of the frame interval.
         interrupted: stopped before its budget was used; `--resume` goes on.
         examples: what it learned from; `none` for plain interpolation.
         history: (step, mean training loss since the last, validation PSNR) of each validation.
@@ -44,6 +46,7 @@ class TrainResult:
     psnr: float
     cubic: float
     seconds: float
+    exposure: float
     interrupted: bool
     examples: str
     history: tuple[tuple[int, float, float], ...] = ()
@@ -55,7 +58,7 @@ def train(
     config: TrainConfig,
     *,
     ladder: ScaleLadder | None = None,
-    exposure: float | None = None,
+    exposure: float | Literal["auto"] | None = None,
     wanted: Collection[int] | None = None,
     start_from: Path | None = None,
     device: str = "auto",
@@ -69,7 +72,8 @@ def train(
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
         ladder: the ladder to train for; chosen by the frame size if None.
-        exposure: of the video's frames, as a fraction of their interval; the ladder's if None.
+        exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
+            estimated if `auto`.
         wanted: numbers of the clip's frames to learn from; all if None.
         start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
@@ -90,13 +94,20 @@ def train(
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width)
         note(f"coarsest rung S×{ladder.start}: {reason}")
-    if exposure is not None:
-        ladder = replace(ladder, exposure=exposure)
+    meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
         frames = reader if wanted is None else picked(reader, wanted)
+        if exposure == "auto":
+            frames = meter.watch(frames)
         video, part = coarse_video(frames, ladder)
     if part:
         note(part)
+    if exposure == "auto":
+        estimate = meter.estimate()
+        note(estimate.line())
+        exposure = estimate.exposure
+    if exposure is not None:
+        ladder = replace(ladder, exposure=exposure)
     stamp = stamp_video(info)
 
     settings = {**config.to_dict(), **origin(wanted, start_from)}
@@ -149,6 +160,7 @@ def train(
         psnr=state.best_psnr,
         cubic=validation.cubic_psnr,
         seconds=state.seconds,
+        exposure=ladder.exposure,
         interrupted=interrupted,
         examples=config.examples,
         history=tuple(state.history),

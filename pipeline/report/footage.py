@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,12 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 LOSSLESS = frozenset({"ffv1", "png", "huffyuv", "ffvhuff", "utvideo", "rawvideo"})
 """Codecs that always are; others may be, too, but do not say so."""
+
+
+class Shows(Protocol):
+    """Whoever tells how far the work is, such as `core.console.Progress`."""
+
+    def show(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.console import Progress
 from tsr.pipeline.record import RunRecord
-from tsr.pipeline.report.footage import Exposure, Footage, Frame
+from tsr.pipeline.report.footage import Exposure, Footage, Frame, Shows
 from tsr.pipeline.report.nyquist import Scan, Verdicts, middle_of
 from tsr.pipeline.report.phases import large_enough
 from tsr.pipeline.report.survey import Peak
@@ -124,7 +123,7 @@ def gather(
     footage: Footage,
     peaks: Sequence[Peak],
     crop: tuple[int, int],
-    progress: Progress | None = None,
+    progress: Shows | None = None,
 ) -> Gathered:
     """Read both videos once more, as far as the peaks need it.
 

@@ -8,7 +8,7 @@ second keeps what is shown of them. Memory is bounded by the frame's size, not b
 
 from pathlib import Path
 
-from tsr.core.console import Progress, duration
+from tsr.core.console import duration
 from tsr.core.outputs import completed
 from tsr.pipeline.record import RunRecord
 from tsr.pipeline.report.compare_section import compare_section, slices_section
@@ -17,7 +17,7 @@ from tsr.pipeline.report.evidence_section import (
     nyquist_section,
     training_section,
 )
-from tsr.pipeline.report.footage import Footage, open_footage
+from tsr.pipeline.report.footage import Footage, Shows, open_footage
 from tsr.pipeline.report.moments import Gathered, gather
 from tsr.pipeline.report.page import page, run_section
 from tsr.pipeline.report.survey import Survey, survey
@@ -28,7 +28,7 @@ CROP_MIN, CROP_MAX = 96, 240
 """Its least and most, in pixels."""
 
 
-def write_report(record: RunRecord, path: Path, *, progress: Progress | None = None) -> None:
+def write_report(record: RunRecord, path: Path, *, progress: Shows | None = None) -> None:
     """Write the report of a run; it appears only when complete.
 
     Args:

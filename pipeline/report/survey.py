@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.console import Progress
-from tsr.pipeline.report.footage import Footage, Frame
+from tsr.pipeline.report.footage import Footage, Frame, Shows
 
 STEP = 1 / 255
 """One step of 8 bits, the unit of the certificate."""
@@ -64,7 +63,7 @@ class Survey:
     peaks: tuple[Peak, ...]
 
 
-def survey(footage: Footage, crop: tuple[int, int], progress: Progress | None = None) -> Survey:
+def survey(footage: Footage, crop: tuple[int, int], progress: Shows | None = None) -> Survey:
     """Read both videos once.
 
     Args:

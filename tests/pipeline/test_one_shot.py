@@ -302,3 +302,28 @@ def test_a_preview_of_the_liveliest_seconds(tmp_path: Path, stubbed: None) -> No
     assert (info.num_frames, info.width) == (40, 2 * WIDTH)
     changes = np.abs(np.diff(made[:, :, -HEIGHT:], axis=1)).mean(axis=(0, 2, 3))
     assert (changes[2:-2] > 0.005).all()  # of the lively part, and all of it
+
+
+def test_an_output_never_replaces_another_input(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """Not even with --overwrite."""
+    one, two = tmp_path / "in.mp4", tmp_path / "in_x2.mp4"
+    for path in (one, two):
+        path.write_bytes(clip.read_bytes())
+    result = tsr(tmp_path / "c", one, two, "--factor", 2, "--overwrite")
+    assert result.exit_code == 1
+    assert "in_x2.mp4 is the input itself" in result.stderr
+    assert two.read_bytes() == clip.read_bytes()
+    assert (tmp_path / "in_x2_x2.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("begun", "word", "expected"),
+    [([], "doc", "doctor"), ([], "--qu", "--quality"), (["cache"], "--cl", "--clear"),
+     (["a.mp4"], "--slo", "--slow-motion")],
+)  # fmt: skip
+def test_the_shell_completes_words_and_options(begun: list[str], word: str, expected: str) -> None:
+    """By click's own completion."""
+    from click.shell_completion import ShellComplete
+
+    found = ShellComplete(main, {}, "tsr", "_TSR_COMPLETE").get_completions(begun, word)
+    assert expected in [item.value for item in found]

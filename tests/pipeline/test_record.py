@@ -32,6 +32,7 @@ def _record(source: str = "trained") -> RunRecord:
         seconds={"train": 2.5, "render": 1.0},
         versions={"tsr": "0.1.0"},
         notes=("sound was re-encoded",),
+        exposure=0.5,
     )
 
 

@@ -1,0 +1,164 @@
+"""`--exposure auto`: how long the shutter was open, from the blur of what moves evenly.
+
+A patch that moves by d pixels per frame while the shutter is open for a part e of it is smeared
+over e·d pixels: its power at the frequency k falls by sinc²(e · k·d). What the patch would show at
+rest is not known, but nothing else in a spectrum depends on k·d, the periods travelled per frame.
+So the logarithm of the power of many patches is explained as
+
+    power of the patch + what all have at |k| + log(sinc²(e · k·d) + floor)
+
+and the e that leaves least unexplained is the exposure. Motion too fast to be followed, waves of a
+liquid, or a video in which nothing moves give few patches or an answer that depends on which of
+them are asked: the error says so.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core.rect import DELTA, FULL
+from tsr.core.resize import halving_matrix
+from tsr.trainer.patches import FREQUENCIES, SIDE, Floats, Grey, Patches, moving_patches
+
+SHORT_SIDE = 540
+"""Pixels above which frames are halved first."""
+SIZES = 3
+"""Each frame is looked at in so many sizes, each half the one before: fast motion fits one."""
+MOMENTS = 28
+"""Frames looked at, spread over the video."""
+
+CANDIDATES = np.arange(49) / 40
+"""Exposures tried. Those above 1 stand for speeds mistaken and errors of chance, and become 1."""
+FLOORS = (0.003, 0.01, 0.03, 0.1)
+"""Power that is left where the blur takes all: noise, and motion not quite even."""
+
+MIN_PATCHES = 40
+MAX_ERROR = 0.08
+"""Standard error up to which an estimate is trusted."""
+NEARLY_FULL = 0.85
+"""From here on the exposure is taken to be full: real motion is never quite even, and what blurs
+less than even motion would looks like a shorter exposure."""
+PARTS = 10
+"""Parts of the patches left out in turn, to see how much the answer depends on them."""
+
+
+@dataclass(frozen=True)
+class ExposureEstimate:
+    """What a video shows about its exposure.
+
+    Args:
+        value: the estimate, in [0, 1]. error: its standard error.
+        patches: evenly moving patches that it rests on.
+    """
+
+    value: float
+    error: float
+    patches: int
+
+    @property
+    def confident(self) -> bool:
+        """Whether the estimate is worth following."""
+        return self.patches >= MIN_PATCHES and self.error <= MAX_ERROR
+
+    @property
+    def exposure(self) -> float:
+        """What to follow: the estimate, or full where it is nearly so or not sure."""
+        return self.value if self.confident and self.value < NEARLY_FULL else FULL
+
+    def line(self) -> str:
+        """The finding in one line for people."""
+        seen = f"{self.patches} evenly moving patches"
+        if self.patches < MIN_PATCHES:
+            return f"exposure full: the video shows only {seen}, {MIN_PATCHES} are needed to tell"
+        found = f"{self.value:.2f} ± {self.error:.2f} by {seen}"
+        if not self.confident:
+            return f"exposure full: the estimate is not sure enough ({found})"
+        name = {FULL: "full", DELTA: "delta"}.get(self.exposure, f"{self.exposure:.3g}")
+        return f"exposure {name}: estimated {found}"
+
+
+class ExposureMeter:
+    """Watches the frames of a video go by, and then says how long the shutter was open.
+
+    Args:
+        num_frames: frames of the video; a few moments of it are looked at.
+    """
+
+    def __init__(self, num_frames: int) -> None:
+        inner = np.linspace(1, max(num_frames - 2, 1), min(MOMENTS, max(num_frames - 2, 1)))
+        self._middles = {int(middle) for middle in inner}
+        self._found: list[Patches] = []
+
+    def watch(self, frames: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Hand on frames (3, H, W), having looked at them."""
+        last: list[Grey] = []
+        for number, frame in enumerate(frames):
+            if self._middles & {number - 1, number, number + 1}:
+                last = [*last[-2:], _shrunk(frame.mean(axis=0))]
+            if number - 1 in self._middles:
+                self._look(*last)
+            yield frame
+
+    def _look(self, before: Grey, now: Grey, after: Grey) -> None:
+        for _ in range(SIZES):
+            self._found.append(moving_patches(before, now, after))
+            before, now, after = _half(before), _half(now), _half(after)
+
+    def estimate(self) -> ExposureEstimate:
+        """The exposure by all that was seen."""
+        if not self._found:
+            return ExposureEstimate(FULL, math.inf, 0)
+        spectra, ways = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
+        if len(ways) < PARTS:
+            return ExposureEstimate(FULL, math.inf, len(ways))
+        left = _unexplained(spectra, ways)
+        found = _best(left.sum(axis=2))
+        part = np.arange(len(ways)) * PARTS // len(ways)
+        without = [_best(left[:, :, part != n].sum(axis=2)) for n in range(PARTS)]
+        error = math.sqrt((PARTS - 1) * np.var(without))  # jackknife
+        error = max(error, float(CANDIDATES[1]) / 2)
+        return ExposureEstimate(min(max(found, DELTA), FULL), error, len(ways))
+
+
+def _unexplained(spectra: Floats, ways: Floats) -> Floats:
+    """(floors, candidates, P): squared deviations of each patch's spectrum from the model."""
+    travelled = ways[:, :1] * FREQUENCIES.y + ways[:, 1:] * FREQUENCIES.x  # (P, K) periods
+    # A patch's window smears its spectrum over the neighbouring frequencies.
+    smear = np.hypot(*ways.T)[:, None] / SIDE
+    seen = _own(spectra)
+    left = np.empty((len(FLOORS), len(CANDIDATES), len(ways)))
+    for n, exposure in enumerate(CANDIDATES):
+        blur = (
+            4 * np.sinc(exposure * travelled) ** 2
+            + np.sinc(exposure * (travelled + smear)) ** 2
+            + np.sinc(exposure * (travelled - smear)) ** 2
+        ) / 6
+        for m, floor in enumerate(FLOORS):
+            left[m, n] = ((seen - _own(np.log(blur + floor))) ** 2).sum(axis=1)
+    return left
+
+
+def _own(table: Floats) -> Floats:
+    """(P, K) less the mean of each patch and of each ring of frequencies over all patches."""
+    rings = np.bincount(FREQUENCIES.ring, table.sum(axis=0)) / np.bincount(FREQUENCIES.ring)
+    means: Floats = table.mean(axis=1, keepdims=True) - table.mean()
+    return table - means - rings[FREQUENCIES.ring] / len(table)
+
+
+def _best(left: Floats) -> float:
+    return float(CANDIDATES[np.unravel_index(left.argmin(), left.shape)[1]])
+
+
+def _half(grey: Grey) -> Grey:
+    height, width = (size // 2 * 2 for size in grey.shape)
+    rows, columns = halving_matrix(height, 1), halving_matrix(width, 1)
+    return np.asarray(rows @ grey[:height, :width] @ columns.T, np.float32)
+
+
+def _shrunk(grey: Grey) -> Grey:
+    while min(grey.shape) > SHORT_SIDE:
+        grey = _half(grey)
+    return grey
