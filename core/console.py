@@ -17,7 +17,17 @@ from tsr.core.errors import SettingsError, TsrError
 from tsr.core.rect import DELTA, FULL
 from tsr.core.versions import versions
 
-InPath = click.Path(path_type=Path)
+
+class _NamedPath(click.Path):
+    """A path with a name: an empty one would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+InPath = _NamedPath(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsr.core.console import duration
+from tsr.core.console import check_installed, duration
 from tsr.core.errors import ClipError, OutputError, TsrError
 from tsr.core.model_card import file_sha256
 from tsr.core.outputs import check_output
 from tsr.pipeline.cache import BusyError, Cache
 from tsr.pipeline.job import Job, prepare
-from tsr.pipeline.one_shot import make
+from tsr.pipeline.one_shot import NEEDED, make
 from tsr.pipeline.options import Options
 from tsr.pipeline.record import RunRecord
 from tsr.pipeline.told import Told
@@ -101,7 +101,12 @@ def _make_folder(folder: Path, option: str) -> None:
 def make_all(
     todo: Sequence[Task], options: Options, cache: Cache, told: Told, *, preview: bool = False
 ) -> list[Outcome]:
-    """Make all outputs, or previews; what cannot succeed is found before the first work is done."""
+    """Make all outputs, or previews; what cannot succeed is found before the first work is done.
+
+    Raises:
+        SettingsError: a package is not installed.
+    """
+    check_installed("tsr", "all", NEEDED)
     outcomes: list[Outcome] = []
 
     def failed(task: Task, error: Exception) -> None:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from tsr.core.cache import cache_folder, keep
+from tsr.core.console import check_installed
 from tsr.core.errors import OutputError, TsrError
 
 SCHEMA = 1
 """Raised whenever what an older version kept would be misread, or is known to be worse."""
 
-LOCK, FACTS = "lock", "facts.json"
+LOCK, NAME, FACTS = "lock", "name.txt", "facts.json"
 
 
 class BusyError(TsrError):
@@ -71,12 +72,13 @@ class Cache:
             BusyError: another process works on it, and `waiting` is None.
             OutputError: the cache cannot be written.
         """
+        check_installed("the cache", "all", {"filelock": "filelock"})
         from filelock import FileLock, Timeout
 
         folder = self.root / sha256[:24]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "name.txt").write_text(name + "\n", "utf-8")
+            (folder / NAME).write_text(name + "\n", "utf-8", "backslashreplace")
             lock = FileLock(folder / LOCK)
             try:
                 lock.acquire(blocking=False)
@@ -99,14 +101,14 @@ class Cache:
         """The folders of all videos, the last used one first."""
         if not self.root.is_dir():
             return []
-        found = [folder for folder in self.root.iterdir() if (folder / "name.txt").is_file()]
-        return sorted(found, key=lambda f: (f / "name.txt").stat().st_mtime, reverse=True)
+        found = [folder for folder in self.root.iterdir() if (folder / NAME).is_file()]
+        return sorted(found, key=lambda f: (f / NAME).stat().st_mtime, reverse=True)
 
     def clear(self) -> int:
         """Remove all videos that nobody works on; returns the bytes."""
         freed = 0
         for folder in self.videos():
-            name = (folder / "name.txt").read_text("utf-8").strip()
+            name = (folder / NAME).read_text("utf-8").strip()
             with contextlib.suppress(BusyError), self.video(folder.name, name):
                 freed += num_bytes(folder)
                 # The lock stays: who waits for it must not wait for a file that is gone.

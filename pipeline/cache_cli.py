@@ -14,7 +14,7 @@ from tsr.core.console import InPath, command
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def cache_word(cache: Path | None, clear: bool, as_json: bool) -> None:
     """Show what is kept of each video, or clear it."""
-    from tsr.pipeline.cache import Cache, num_bytes
+    from tsr.pipeline.cache import NAME, Cache, num_bytes
 
     kept = Cache(cache)
     if clear:
@@ -22,7 +22,7 @@ def cache_word(cache: Path | None, clear: bool, as_json: bool) -> None:
         click.echo(f"{kept.root}: {freed / 1e6:.1f} MB removed", err=True)
     rows = [
         {
-            "video": (folder / "name.txt").read_text("utf-8").strip(),
+            "video": (folder / NAME).read_text("utf-8").strip(),
             "bytes": num_bytes(folder),
             "folder": str(folder),
         }

@@ -60,7 +60,8 @@ def train(
         wanted, start_from: as in `tsr.trainer.train.train`; from a model, fewer steps are taken.
 
     Raises:
-        TsrError: the training cannot go on, or was interrupted.
+        TsrError: the training cannot go on.
+        KeyboardInterrupt: it was interrupted, and its state saved.
     """
     from tsr.trainer.train import origin, resume_file
     from tsr.trainer.train import train as train_network
@@ -111,7 +112,7 @@ def train(
         resume_file(model).unlink(missing_ok=True)
         result = run(resume=False)
     if result.interrupted:
-        raise TsrError(f"interrupted at step {result.steps}; the same command goes on from there")
+        raise KeyboardInterrupt  # which the training had turned into a question between steps
     plain = {"history": result.history, "psnr": result.psnr, "cubic": result.cubic}
     keep(report, json.dumps(plain).encode())
     told.done(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tsr.core.cache import keep
 from tsr.core.clip_io import Encoding, join_pieces
-from tsr.core.console import check_installed, duration
+from tsr.core.console import duration
 from tsr.core.errors import OutputError
 from tsr.core.tiling import Span
 from tsr.core.versions import versions
@@ -40,7 +40,6 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     Raises:
         TsrError: says what failed; what was complete is kept.
     """
-    check_installed("tsr", "all", NEEDED)
     found = survey(job.clip, kept, told, cut=job.options.shots)
     sections = job.sections(found.shots)
     retimed = {section.shot for section in sections if section.factor > 1}

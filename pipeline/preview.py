@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, FrameTimes, choose_encoding
+from tsr.core.console import check_installed
 from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.pipeline.cache import VideoCache
@@ -45,6 +46,7 @@ def preview(job: Job, kept: VideoCache, told: Told) -> Path:
     Raises:
         TsrError: as `tsr.pipeline.one_shot.make`.
     """
+    check_installed("--preview", "all", {"PIL": "pillow"})
     output = preview_path(job.output)
     check_output(output, inputs=(job.clip.path,), overwrite=job.options.overwrite)
     told.stage("look", "for the liveliest seconds")

@@ -290,3 +290,38 @@ def test_a_finished_render_is_not_lost(
     monkeypatch.setattr("tsr.pipeline.content.super_resolve", full)
     assert tsr(clip, "-o", tmp_path / "other.mp4", *given).exit_code == 0
     assert probe(tmp_path / "other.mp4").num_frames == 40
+
+
+def test_ctrl_c_while_training_stops_the_other_inputs_too(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training saves its state and ends; nothing else begins."""
+    from tsr.trainer import train as trainer
+
+    begun: list[object] = []
+
+    def interrupted(*given: object, **_: object) -> trainer.TrainResult:
+        begun.append(given[0])
+        return trainer.TrainResult(Path("m"), 3, 30.0, 29.0, 1.0, interrupted=True)
+
+    monkeypatch.setattr(trainer, "train", interrupted)
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip.read_bytes() + b"x")
+    result = tsr(clip, other, "-o", tmp_path / "out", "--cache", tmp_path / "cache")
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last == "tsr: interrupted; the same command goes on from there"
+    assert len(begun) == 1
+
+
+def test_names_that_are_no_text(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """Bytes of another encoding in a file's name."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/na\xefve.mp4"))
+    odd.write_bytes(clip.read_bytes())
+    result = tsr(
+        odd, "-o", tmp_path / "out.mp4", "--cache", tmp_path / "cache", "--factor", 2, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert probe(tmp_path / "out.mp4").num_frames == 40
+    assert tsr("cache", "--cache", tmp_path / "cache").exit_code == 0
+    assert tsr("", "--cache", tmp_path / "cache").exit_code == 2

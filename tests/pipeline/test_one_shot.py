@@ -327,3 +327,19 @@ def test_the_shell_completes_words_and_options(begun: list[str], word: str, expe
 
     found = ShellComplete(main, {}, "tsr", "_TSR_COMPLETE").get_completions(begun, word)
     assert expected in [item.value for item in found]
+
+
+def test_a_machine_without_torch_is_told_what_to_install(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, before anything is looked at."""
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "tsr.core.console.importlib.util.find_spec",
+        lambda name, *rest: None if name in ("torch", "filelock") else find(name, *rest),
+    )
+    result = tsr(tmp_path / "c", clip, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1
+    assert "tsr needs torch, filelock: pip install 'zero-shot-tsr[all]'" in result.stderr
