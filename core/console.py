@@ -3,17 +3,22 @@
 Exit status: 0 done · 1 the work failed or was interrupted, said in one line · 2 wrong usage.
 """
 
+import contextlib
 import importlib.util
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from types import FrameType
+from typing import Any, NoReturn, Self
 
 import click
 
 from tsr.core.errors import SettingsError, TsrError
+from tsr.core.pipes import STANDARD, is_pipe, spooled
 from tsr.core.rect import DELTA, FULL
 from tsr.core.versions import versions
 
@@ -61,6 +66,19 @@ class ExposureType(click.ParamType):  # type: ignore[type-arg]  # generic in new
         return fraction
 
 
+class ClipPath(click.Path):
+    """A clip to be read: a file, a folder of images, `-` for standard input, or a named pipe."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True)
+
+
+def check_standard_output(output: Path | None, as_json: bool) -> None:
+    """Refuse to print a result where the video goes."""
+    if as_json and output == STANDARD:
+        raise click.UsageError("--json and -o - would both write to standard output")
+
+
 def check_tile(tile: tuple[int, int, int] | None) -> None:
     """Refuse a `--tile` (frames, rows, columns) that is none, or holds half a pair of frames."""
     if tile is not None and (min(tile) < 2 or tile[0] % 2):
@@ -71,19 +89,86 @@ def check_tile(tile: tuple[int, int, int] | None) -> None:
 
 
 class Command(click.Command):
-    """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1."""
+    """A click command that turns `TsrError` and Ctrl-C into one line and exit status 1.
+
+    Args:
+        loads: module that takes long to import. That is done once the command line is understood,
+            and until then Ctrl-C ends the process at once: no import can be interrupted cleanly.
+    """
+
+    def __init__(self, *arguments: Any, loads: str | None = None, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.loads = loads
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TsrError as error:
-            _fail(f"{ctx.info_name}: {error}")
-        except KeyboardInterrupt:
-            _fail(f"{ctx.info_name}: interrupted; nothing was written under the final name")
-        except MemoryError:
-            _fail(f"{ctx.info_name}: out of memory; close other programs or use a smaller input")
-        except BrokenPipeError:
-            _fail(f"{ctx.info_name}: the program reading the output went away")
+        interrupted = f"{ctx.info_name}: interrupted; nothing was written under the final name"
+        with Interrupts() as interrupts:
+            try:
+                # What is not installed the command itself will miss, with a word on how to get it.
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(self.loads or __name__)
+                interrupts.become_exceptions()
+                with contextlib.ExitStack() as kept:
+                    self._keep_pipes(ctx, kept)
+                    return super().invoke(ctx)
+            except TsrError as error:
+                _fail(f"{ctx.info_name}: {error}")
+            except KeyboardInterrupt:
+                _fail(interrupted)
+            except MemoryError:
+                _fail(
+                    f"{ctx.info_name}: out of memory; close other programs or use a smaller input"
+                )
+            except BrokenPipeError:
+                _fail(f"{ctx.info_name}: the program reading the output went away")
+            except OSError as error:
+                # What the system refuses: names too long, links in circles, disks that vanish.
+                _fail(f"{ctx.info_name}: {error.filename or 'the system'}: {error.strerror}")
+            except Exception:
+                if not Interrupts.pressed:
+                    raise
+                _fail(interrupted)  # a library's C code has made an error of its own of it
+
+    def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
+        """Put files in the place of clips that come through pipes."""
+        for parameter in self.params:
+            clip = ctx.params.get(parameter.name or "")
+            if not isinstance(parameter.type, ClipPath) or clip is None or not is_pipe(clip):
+                continue
+            if isinstance(parameter, click.Argument) and ctx.params.get("output", clip) is None:
+                raise SettingsError(
+                    "a clip from a pipe has no name that the output's could be made of; give -o"
+                )
+            ctx.params[parameter.name or ""] = kept.enter_context(spooled(clip))
+
+
+class Interrupts:
+    """What Ctrl-C does while a command runs: at first it ends the process, without a word."""
+
+    pressed = False
+    """Whether it was pressed. Callbacks from C swallow the exception, so `Progress` looks here."""
+
+    def __enter__(self) -> Self:
+        Interrupts.pressed = False
+        # Only the main thread may say what signals do.
+        self._ours = threading.current_thread() is threading.main_thread()
+        if self._ours:
+            self._before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return self
+
+    def become_exceptions(self) -> None:
+        """From now on Ctrl-C raises `KeyboardInterrupt`."""
+        if self._ours:
+            signal.signal(signal.SIGINT, self._raise)
+
+    @staticmethod
+    def _raise(number: int, frame: FrameType | None) -> None:
+        Interrupts.pressed = True
+        raise KeyboardInterrupt
+
+    def __exit__(self, *raised: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, self._before)
 
 
 def _fail(line: str) -> NoReturn:
@@ -163,6 +248,8 @@ class Progress:
 
     def show(self, text: str, *, force: bool = False) -> None:
         """Show `text` if the last line is old enough, or in any case with `force`."""
+        if Interrupts.pressed and not force:
+            raise KeyboardInterrupt
         now = time.monotonic()
         if self.quiet or (not force and now - self._last < self.interval):
             return

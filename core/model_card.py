@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,9 @@ METADATA_KEY = "tsr"
 
 SCHEMA = 1
 """Raised whenever a reader of the old card would misread the new one."""
+
+MAX_CARD_LENGTH = 1_000_000
+"""Characters of the longest card that is read, hundreds of times the usual one."""
 
 MAX_CHANNELS = 1024
 """Widest network on offer, eight times the paper's; a card that claims more is damaged."""
@@ -80,6 +84,8 @@ class ModelCard:
                 f"{path} was not made by tsr (it carries no model card); use tsr-train"
             )
         try:
+            if len(text) > MAX_CARD_LENGTH:
+                raise ValueError(f"{len(text)} characters")
             plain = json.loads(text)
             schema = plain.pop("schema")
             if schema != SCHEMA:
@@ -88,8 +94,8 @@ class ModelCard:
                     f"{SCHEMA}; update the program or train again"
                 )
             ladder = _ladder(**plain["ladder"])
-            video = VideoStamp(**{**plain["video"], "fps": Fraction(plain["video"]["fps"])})
-            if not 1 <= plain["channels"] <= MAX_CHANNELS:
+            video = VideoStamp(**{**plain["video"], "fps": _fraction(plain["video"]["fps"])})
+            if type(plain["channels"]) is not int or not 1 <= plain["channels"] <= MAX_CHANNELS:
                 raise ValueError(f"{plain['channels']} channels")
             return cls(**{**plain, "ladder": ladder, "video": video})
         except (
@@ -98,6 +104,7 @@ class ModelCard:
             ValueError,
             ZeroDivisionError,
             AttributeError,
+            RecursionError,
             SettingsError,
         ) as error:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
@@ -105,7 +112,14 @@ class ModelCard:
 
 def _ladder(start: str, factor: int, exposure: float = FULL) -> ScaleLadder:
     """From a card's JSON; cards of old know the full exposure alone."""
-    return ScaleLadder(Fraction(start), int(factor), float(exposure))
+    return ScaleLadder(_fraction(start), int(factor), float(exposure))
+
+
+def _fraction(text: Any) -> Fraction:
+    """A fraction as cards write it. Python's own reading computes 1e999999999, too."""
+    if not re.fullmatch(r"[0-9]{1,12}(/[0-9]{1,12})?", str(text)):
+        raise ValueError(f"{str(text)[:20]} is no fraction")
+    return Fraction(str(text))
 
 
 def file_sha256(path: Path) -> str:

@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsr.core.errors import OutputError
+from tsr.core.pipes import check_output_pipe, is_pipe
 
 
 def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool = False) -> None:
     """Refuse, before any work is done, an output that could not be written at the end.
 
+    A pipe is written as the work goes on; only a terminal is refused.
+
     Raises:
         OutputError: the output is one of the inputs, exists already without `overwrite`, is a
             folder that holds more than images, or its own folder is missing or not writable.
     """
+    if is_pipe(path):
+        return check_output_pipe(path)
+    if not path.name:
+        raise OutputError(f"output {path} is a folder; choose another name with -o")
     if any(path.resolve() == given.resolve() for given in inputs):
         raise OutputError(f"output {path} is the input itself; choose another name with -o")
     try:
@@ -33,6 +40,18 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
         raise OutputError(f"folder {parent} does not exist; create it or choose another output")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"folder {parent} is not writable; choose another output with -o")
+
+
+def named(path: Path) -> Path:
+    """`path` with a name that another file's can be made of: `.` stands for a folder that has one.
+
+    Raises:
+        OutputError: it has none, as the root folder.
+    """
+    path = path if path.name.strip(".") else path.resolve()
+    if not path.name:
+        raise OutputError(f"{path} has no name that the output's could be made of; give -o")
+    return path
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ class EngineCard:
             model = ModelCard.from_json(json.dumps(plain["model"]), path)
             lists = {"capabilities": tuple(plain["capabilities"])}
             return cls(**{**plain, **sizes, **lists, "model": model})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(
                 f"{path} has a damaged engine card ({error}); build it again with tsr-export"
             ) from error

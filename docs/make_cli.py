@@ -3,7 +3,6 @@
 make docs
 """
 
-import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -26,11 +25,11 @@ standard error, `--json` to standard output. All have `--version` and `-h`, `--h
 
 def commands() -> dict[str, click.Command]:
     """Every command that the project installs, and the words of those that have some."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    from tsr.pipeline.entry import COMMANDS
+
     found: dict[str, click.Command] = {}
-    for name, place in scripts.items():
-        module, _, function = place.partition(":")
-        found[name] = getattr(import_module(module), function)
+    for name, module in COMMANDS.items():
+        found[name] = import_module(module).main
         for word, other in getattr(found[name], "words", {}).items():
             found[f"{name} {word}"] = other
     return found

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tsr.core import rect
 from tsr.core.console import Progress
 from tsr.core.errors import SettingsError
+from tsr.core.outputs import named
 
 Frame = NDArray[np.float32]
 """(3, H, W) float32 in [0, 1]."""
@@ -87,7 +88,7 @@ def degraded(frames: Iterable[Frame], factor: int, exposure: float = 1.0) -> Ite
 
 def default_output(truth: Path, factor: int) -> Path:
     """The name beside the truth: clip.mp4 at factor 8 gives clip_d8.mkv."""
-    truth = truth if truth.name.strip(".") else truth.resolve()
+    truth = named(truth)
     name = truth.name if truth.is_dir() else truth.stem
     return truth.with_name(f"{name}_d{factor}.mkv")
 
@@ -131,7 +132,7 @@ def degrade(
                 writer.write(frame)
                 shown.show(f"frame {number} of {times.num_frames}")
     dropped = info.num_frames - factor * times.num_frames
-    notes = [*info.notes, *writer.notes]
+    notes = [*info.notes, *reader.notes, *writer.notes]
     if dropped:
         notes.append(f"the last {dropped} of {info.num_frames} frames fill no group of {factor}")
     if not encoding.lossless:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from tsr.core.console import InPath, command
+from tsr.core.console import ClipPath, InPath, check_standard_output, command
+from tsr.core.pipes import STANDARD
 
 
-@command()
-@click.argument("truth", type=InPath)
+@command(loads="tsr.core.clip_io")
+@click.argument("truth", type=ClipPath())
 @click.option(
     "-f",
     "--factor",
@@ -47,6 +48,7 @@ def main(
     from tsr.core.outputs import check_output
     from tsr.evaluation.degrade import default_output, degrade
 
+    check_standard_output(output, as_json)
     output = output or default_output(truth, factor)
     check_output(output, inputs=(truth,), overwrite=overwrite)
     progress = Progress("degrade", quiet=as_json)
@@ -57,7 +59,8 @@ def main(
         return
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
-    click.echo(f"{output}: {report.frames_in} frames → {report.frames_out} at {report.fps} fps")
+    summary = f"{output}: {report.frames_in} frames → {report.frames_out} at {report.fps} fps"
+    click.echo(summary, err=output == STANDARD)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsr.core.console import InPath, command
+from tsr.core.console import ClipPath, command
 
 if TYPE_CHECKING:
     from tsr.evaluation.eval import Evaluation
@@ -15,9 +15,9 @@ FORMATS = {"psnr": "{:.2f}", "ssim": "{:.4f}", "lpips": "{:.4f}"}
 TITLES = {"psnr": "PSNR dB", "ssim": "SSIM", "lpips": "LPIPS"}
 
 
-@command()
-@click.argument("output", type=InPath)
-@click.argument("truth", type=InPath)
+@command(loads="tsr.core.clip_io")
+@click.argument("output", type=ClipPath())
+@click.argument("truth", type=ClipPath())
 @click.option(
     "--skip-ends",
     metavar="N",

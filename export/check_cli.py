@@ -23,7 +23,7 @@ def _print_script(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-@command()
+@command(loads="tsr.export.to_onnx")
 @click.argument("first", metavar="A", type=InPath)
 @click.argument("second", metavar="B", type=InPath)
 @click.option("--video", type=InPath, help="Compare on this video's windows. [default: made up]")

@@ -11,13 +11,13 @@ import click
 from tsr.core.console import InPath, check_tile, command
 from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, named
 
 if TYPE_CHECKING:
     from tsr.export.to_engine import EngineOptions, EngineResult
 
 
-@command()
+@command(loads="tsr.export.to_onnx")
 @click.argument("model", type=InPath)
 @click.option(
     "-o",
@@ -92,8 +92,8 @@ def main(
     """Export MODEL (.safetensors) to ONNX with dynamic time, height and width, or MODEL
     (.safetensors or .onnx) to a TensorRT engine."""
     check_tile(tile)
-    beside = model.with_suffix(".plan") if fp16 and output is None else None
-    output = output or model.with_suffix(".onnx")
+    beside = named(model).with_suffix(".plan") if fp16 and output is None else None
+    output = output or named(model).with_suffix(".onnx")
     if output.suffix not in (".onnx", ".plan"):
         raise SettingsError(f"output {output} is neither an .onnx nor a .plan file; name it so")
     asked = target or capabilities or tile or version_compatible or no_refit

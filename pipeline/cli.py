@@ -48,7 +48,11 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     return Fraction(seconds) + 60 * int(minutes or 0) + 3600 * int(hours or 0)
 
 
-@command(cls=CommandWithWords, words={"doctor": doctor_word, "cache": cache_word})
+@command(
+    loads="tsr.pipeline.batch",
+    cls=CommandWithWords,
+    words={"doctor": doctor_word, "cache": cache_word},
+)
 @click.argument(
     "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
 )

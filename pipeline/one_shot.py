@@ -75,7 +75,7 @@ def _join(render: Render) -> list[str]:
             render.job.clip,
             times=render.times,
             encoding=render.encoding,
-            audio_from=render.job.clip.path,
+            streams=True,
         )
     except OutputError as error:
         raise OutputError(

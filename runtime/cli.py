@@ -7,17 +7,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsr.core.console import ExposureType, InPath, Progress, check_tile, command, duration
+from tsr.core.console import (
+    ClipPath,
+    ExposureType,
+    InPath,
+    Progress,
+    check_standard_output,
+    check_tile,
+    command,
+    duration,
+)
+from tsr.core.pipes import STANDARD
 
 if TYPE_CHECKING:
     from tsr.runtime.run import RunProgress
 
 
-@command()
+@command(loads="tsr.runtime.run")
 @click.argument("model", type=InPath)
-@click.argument("clip", type=InPath)
+@click.argument("clip", type=ClipPath())
 @click.option(
-    "-o", "--output", type=InPath, help="Video, or folder of PNG. [default: CLIP_xFACTOR.mp4]"
+    "-o",
+    "--output",
+    type=InPath,
+    help="Video, folder of PNG, or - for a pipe: Y4M, or Matroska with --encoder. "
+    "[default: CLIP_xFACTOR.mp4]",
 )
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), help="[default: the model's]")
 @click.option(
@@ -71,8 +85,12 @@ def main(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Raise the frame rate of CLIP with MODEL (.onnx, .plan), undoing motion blur and aliasing."""
+    """Raise the frame rate of CLIP with MODEL (.onnx, .plan), undoing motion blur and aliasing.
+
+    CLIP is a video, a folder of PNG images, or - for a video through a pipe, of any kind.
+    """
     check_tile(tile)
+    check_standard_output(output, as_json)
     if segment is not None and segment < 1:
         raise click.BadParameter(f"{segment} is not a number of frames", param_hint="--segment")
     from tsr.runtime.run import run
@@ -107,7 +125,8 @@ def main(
         click.echo(f"note: {note}", err=True)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
-    click.echo(f"wrote {result.output} ({float(result.fps):g} frames/s)", err=True)
+    place = "standard output" if result.output == STANDARD else result.output
+    click.echo(f"wrote {place} ({float(result.fps):g} frames/s)", err=True)
 
 
 if __name__ == "__main__":

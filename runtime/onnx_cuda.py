@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tsr.core.errors import DeviceError, ModelError
+from tsr.core.onnx_scan import check_onnx
 from tsr.runtime.cuda_kernels import DeviceVolume
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.onnx_network import INPUT, OUTPUT, card_of, first_line
@@ -54,6 +55,7 @@ class OnnxCudaNetwork:
 
         if not path.is_file():
             raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
+        check_onnx(path)
         self._path, self._device = path, device
         self._provider = {
             "device_id": str(device.ordinal),

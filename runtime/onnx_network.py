@@ -7,6 +7,7 @@ from typing import Any
 from tsr.core.cores import usable_cores
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
+from tsr.core.onnx_scan import check_onnx
 from tsr.core.volume import Volume
 
 INPUT, OUTPUT = "base", "htr"
@@ -35,12 +36,16 @@ class OnnxNetwork:
         options.log_severity_level = 4
         # Waiting threads must not hold the cores that back-projection and the encoder need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._path = path
         self._session = open_session(path, options)
         self.card = card_of(self._session, path)
 
     def __call__(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""
-        (result,) = self._session.run([OUTPUT], {INPUT: window[None]})
+        try:
+            (result,) = self._session.run([OUTPUT], {INPUT: window[None]})
+        except Exception as error:  # ONNX Runtime raises a class per status, with no common base
+            raise ModelError(f"{self._path} cannot be computed ({first_line(error)})") from error
         made: Volume = result[0]
         return made
 
@@ -55,6 +60,7 @@ def open_session(path: Path, options: Any) -> Any:
 
     if not path.is_file():
         raise ModelError(f"{path} does not exist; make it with tsr-export MODEL.safetensors")
+    check_onnx(path)
     try:
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a class per status, with no common base

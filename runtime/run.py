@@ -14,7 +14,7 @@ from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, choose_encoding, 
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.core.model_card import ModelCard
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, named
 from tsr.core.tiling import Span
 from tsr.core.volume import padded_size
 from tsr.runtime.backend import Array, Backend
@@ -121,7 +121,6 @@ def run(
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     stages = backend.seconds
-    audio = None if slow_motion else clip
     segment = segment or segment_size(ladder, info.height, info.width)
     progress = RunProgress(times.num_frames, network_work(ladder, info, segment))
 
@@ -131,7 +130,7 @@ def run(
         report(progress)
 
     backend.worked = worked
-    writer = ClipWriter(output, info, times=times, encoding=encoding, audio_from=audio)
+    writer = ClipWriter(output, info, times=times, encoding=encoding, streams=True)
 
     def write(frame: NDArray[np.float32]) -> None:
         before = time.perf_counter()
@@ -157,13 +156,18 @@ def run(
         stages=dict(stages),
         backend=backend.name,
         ladder=str(ladder),
-        notes=[*calibration_notes(card, info, backend.name), *info.notes, *writer.notes],
+        notes=[
+            *calibration_notes(card, info, backend.name),
+            *info.notes,
+            *reader.notes,
+            *writer.notes,
+        ],
     )
 
 
 def default_output(clip: Path, factor: int) -> Path:
     """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
-    clip = clip if clip.name.strip(".") else clip.resolve()
+    clip = named(clip)
     return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
 
 

@@ -10,16 +10,9 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-MODULES = {
-    "tsr": "tsr.pipeline.cli",
-    "tsr-train": "tsr.trainer.cli",
-    "tsr-export": "tsr.export.cli",
-    "tsr-run": "tsr.runtime.cli",
-    "tsr-degrade": "tsr.evaluation.degrade_cli",
-    "tsr-eval": "tsr.evaluation.eval_cli",
-    "tsr-check": "tsr.export.check_cli",
-    "tsr-report": "tsr.pipeline.report.cli",
-}
+from tsr.pipeline import entry
+
+MODULES = entry.COMMANDS
 
 
 def invoke(name: str, *arguments: object) -> Result:

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from tsr.core.console import ExposureType, InPath, Progress, command, duration
+from tsr.core.console import ClipPath, ExposureType, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
+from tsr.core.outputs import named
 
 
-@command()
-@click.argument("clip", type=InPath)
+@command(loads="tsr.trainer.train")
+@click.argument("clip", type=ClipPath())
 @click.option("-o", "--output", type=InPath, help="Model file. [default: CLIP.safetensors]")
 @click.option(
     "--preset",
@@ -86,7 +87,7 @@ def main(
     from tsr.trainer.train import choose_device, resume_file, train
     from tsr.trainer.warm_start import shortened
 
-    model = output or clip.with_suffix(".safetensors")
+    model = output or named(clip).with_suffix(".safetensors")
     config = preset_here(preset, choose_device(device), **settings)
     if first is not None and settings["steps"] is None:
         config = shortened(config)

@@ -83,10 +83,10 @@ def train(
     Raises:
         TsrError: the video, the settings or the output do not allow it.
     """
-    state_file = resume_file(model)
     path = clip.path if isinstance(clip, ClipInfo) else clip
     inputs = (path,) if start_from is None else (path, start_from)
     check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    state_file = resume_file(model)
     state = TrainState.fresh(config, choose_device(device))
     if start_from is not None:
         warm_start.start_from(state, start_from)

@@ -2,15 +2,19 @@
 
 The rule: the suffix chooses the container and its usual encoder, `encoder` another encoder, and the
 input the pixel format (its bit depth and chroma, as far as the encoder goes). Lossless is asked for
-by `encoder="ffv1"` (.mkv, .avi) or by a folder of PNG images (a name without suffix).
+by `encoder="ffv1"` (.mkv, .avi) or by a folder of PNG images (a name without suffix). Raw samples,
+in Y4M, are for pipes.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tsr.core.clip_io.colour import UNTAGGED, resolve_colour
 from tsr.core.clip_io.formats import LAYOUTS
+from tsr.core.clip_io.hdr import HDR_TRANSFERS, STATIC_ENCODERS
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.errors import OutputError
+from tsr.core.pipes import is_pipe
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ ENCODERS = {
         (8, 10, 12),
         _MOVIES,
         quality=18,
-        options={"preset": "medium", "x265-params": "log-level=none"},
+        options={"preset": "medium"},
     ),
     "av1": _Encoder(
         "libsvtav1",
@@ -71,6 +75,7 @@ ENCODERS = {
         options={"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"},
         odd_420=True,
     ),
+    "raw": _Encoder("rawvideo", ("420", "422", "444"), (8, 10, 12, 16), (".y4m",), odd_420=True),
     "prores": _Encoder("prores_ks", ("422", "444"), (10,), (".mov", ".mkv"), odd_420=True),
     "ffv1": _Encoder("ffv1", ("rgb",), (8, 10, 12, 16), (".mkv", ".avi")),
     "png": _Encoder("png", ("rgb",), (8, 16), ("",)),
@@ -83,9 +88,32 @@ DEFAULT_ENCODERS = {
     ".mkv": "h264",
     ".avi": "h264",
     ".webm": "vp9",
+    ".y4m": "raw",
     "": "png",
 }
 """Encoder of each suffix; the empty suffix is a folder of PNG images."""
+
+WITHOUT_STAMPS = (".avi", ".y4m")
+"""Containers without timestamps: frames start at zero and tick at the frame rate."""
+
+HDR_ENCODERS = {".mp4": "hevc", ".mov": "hevc", ".mkv": "hevc", ".webm": "av1"}
+"""Encoder of each suffix for HDR, which hardly anything plays in the usual ones."""
+
+_WITHOUT_DATA = ("audio", "subtitles", "attachments", "chapters")
+HOLDS: dict[str, tuple[str, ...]] = {
+    ".mp4": _WITHOUT_DATA,
+    ".mov": _WITHOUT_DATA,
+    ".mkv": _WITHOUT_DATA,
+    ".webm": ("audio", "subtitles", "chapters"),
+    ".avi": ("audio",),
+    ".y4m": (),
+    "": (),
+}
+"""What each suffix has a place for beside one video stream, by the names of `ClipInfo.beside`."""
+
+
+UNTAGGED_OUTPUTS = (("ffv1", ".avi"), ("raw", ".y4m"))
+"""Encoders and containers that have no place for colour tags together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +124,8 @@ class Encoding:
     """One of `ENCODERS`."""
     codec: str
     """FFmpeg's encoder."""
+    suffix: str
+    """Of the container, one of `DEFAULT_ENCODERS`."""
     pixel_format: str
     """One of `formats.LAYOUTS`; for FFV1, PNG the samples' values (their packing may differ)."""
     quality: int | None = None
@@ -111,6 +141,16 @@ class Encoding:
         return self.encoder == "png"
 
     @property
+    def holds(self) -> tuple[str, ...]:
+        """What there is a place for beside the picture."""
+        return HOLDS[self.suffix]
+
+    @property
+    def place(self) -> str:
+        """What notes call the container."""
+        return self.suffix or "a folder of images"
+
+    @property
     def lossless(self) -> bool:
         """Whether RGB values come back exactly, at the bit depth."""
         return self.encoder in ("ffv1", "png")
@@ -122,7 +162,8 @@ def choose_encoding(
     """Choose how `path` is encoded.
 
     Args:
-        path: the output; its suffix chooses the container, no suffix means a PNG folder.
+        path: the output; its suffix chooses the container, no suffix means a PNG folder. A pipe
+            without one gets Y4M, or Matroska if an encoder is named.
         info: the input, whose depth and chroma are kept where the encoder can.
         encoder: a key of `ENCODERS`; the container's usual one when None.
         quality: constant quality (CRF); the encoder's default when None.
@@ -132,44 +173,70 @@ def choose_encoding(
             a quality outside the encoder's scale.
     """
     suffix = path.suffix.lower()
+    if not suffix and is_pipe(path):
+        suffix = ".mkv" if encoder and encoder != "raw" else ".y4m"
     if suffix not in DEFAULT_ENCODERS:
         known = ", ".join(name for name in DEFAULT_ENCODERS if name)
         raise OutputError(
             f"output {path} has the unknown suffix {suffix}; known are {known}, "
             "and no suffix for a folder of PNG images"
         )
-    name = encoder or DEFAULT_ENCODERS[suffix]
+    usual = DEFAULT_ENCODERS[suffix]
+    name = encoder or (HDR_ENCODERS.get(suffix, usual) if info.is_hdr else usual)
     if name not in ENCODERS:
         raise OutputError(f"encoder {name} is unknown; known are {', '.join(ENCODERS)}")
     chosen = ENCODERS[name]
     if suffix not in chosen.containers:
         places = ", ".join(place or "a folder name" for place in chosen.containers)
         raise OutputError(f"encoder {name} does not go into {path.name}; use {places}")
-    if suffix == ".avi" and not info.times.is_constant:
+    if suffix in WITHOUT_STAMPS and not info.times.is_constant:
         raise OutputError(
-            f"output {path}: .avi cannot hold the input's variable frame rate; use .mp4 or .mkv"
+            f"output {path}: {suffix} cannot hold the input's variable frame rate; "
+            "use .mp4 or .mkv, or name an encoder to have Matroska in a pipe"
         )
     pixel_format, notes = _pixel_format(name, chosen, info)
     return Encoding(
         encoder=name,
         codec=chosen.codec,
+        suffix=suffix,
         pixel_format=pixel_format,
         quality=_quality(name, chosen, quality),
         options=dict(chosen.options),
-        notes=(*notes, *_lost_geometry(name, suffix, info)),
+        notes=(*notes, *_lost_geometry(name, suffix, info), *_lost_hdr(name, suffix, info)),
     )
 
 
 def _lost_geometry(name: str, suffix: str, info: ClipInfo) -> list[str]:
     """Notes on rotation and pixel shape that the container or encoder has no place for."""
     notes = []
-    if info.display_matrix is not None and suffix in (".avi", ""):
+    if info.display_matrix is not None and suffix in (".avi", ".y4m", ""):
         notes.append(f"the rotation by {info.rotation} degrees is not kept; use .mp4 or .mkv")
     # Matroska's own field is out of PyAV's reach, so there the encoder has to carry it.
     kept = suffix in (".mp4", ".mov") or name in ("h264", "hevc")
+    matrix = resolve_colour(
+        matrix=UNTAGGED, range=0, primaries=2, transfer=2, height=info.height, rgb=False, grey=False
+    ).matrix
+    if suffix == ".y4m" and info.colour.matrix != matrix:
+        notes.append(
+            f".y4m does not say that its colour matrix is {info.colour.matrix} (ISO/IEC 23091-2)"
+        )
     if info.sample_aspect_ratio != 1 and not kept:
         ratio = info.sample_aspect_ratio
         notes.append(f"the pixel shape {ratio.numerator}:{ratio.denominator} is not kept; use .mp4")
+    return notes
+
+
+def _lost_hdr(name: str, suffix: str, info: ClipInfo) -> list[str]:
+    """Notes on HDR metadata that the encoder has no place for."""
+    notes = []
+    if info.hdr.is_static and name not in STATIC_ENCODERS:
+        known = ", ".join(STATIC_ENCODERS)
+        notes.append(f"encoder {name} does not keep the HDR mastering metadata; {known} do")
+    if info.hdr.dynamic:
+        notes.append(f"{', '.join(info.hdr.dynamic)} of the single frames are not kept")
+    if info.is_hdr and (name, suffix) in UNTAGGED_OUTPUTS:
+        curve = HDR_TRANSFERS[info.colour.transfer]
+        notes.append(f"{suffix} does not say that the colours are HDR ({curve}); use .mkv or .mp4")
     return notes
 
 

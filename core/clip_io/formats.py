@@ -55,6 +55,17 @@ def read_planes(frame: VideoFrame) -> tuple[list[Plane], Layout]:
     return planes_of(frame, LAYOUTS[name]), LAYOUTS[name]
 
 
+def is_transparent(frame: VideoFrame) -> bool:
+    """Whether any pixel lets something behind it show through."""
+    pixel_format = frame.format
+    if not pixel_format.has_palette and not any(c.is_alpha for c in pixel_format.components):
+        return False
+    deep = max(component.bits for component in pixel_format.components) > 8
+    packed = frame.reformat(format="rgba64le" if deep else "rgba").to_ndarray()
+    # Widened samples of 10 and 12 bits end a little below the peak.
+    return bool(packed[..., 3].min() < 0.99 * (65535 if deep else 255))
+
+
 def planes_of(frame: VideoFrame, layout: Layout) -> list[Plane]:
     """Views of a planar frame's samples, without the padding at the ends of rows."""
     planes = []

@@ -1,27 +1,28 @@
 """What a clip is, found without decoding more than its first frame."""
 
-from __future__ import annotations  # PyAV's Packet is generic for the type checker only
-
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, cast
 
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Stream
 from av.video.stream import VideoStream
 
+from tsr.core.clip_io.attachments import attached_files, covers
 from tsr.core.clip_io.colour import FULL_RANGE, Colour, resolve_colour
+from tsr.core.clip_io.counting import count_frames
+from tsr.core.clip_io.deinterlace import is_interlaced
 from tsr.core.clip_io.folder import FolderListing, decode_image, list_folder
-from tsr.core.clip_io.formats import layout_of
+from tsr.core.clip_io.formats import is_transparent, layout_of
+from tsr.core.clip_io.hdr import HDR_TRANSFERS, HdrMetadata, read_hdr
 from tsr.core.clip_io.opening import open_clip, reason
-from tsr.core.clip_io.times import FrameTimes, times_from_ticks
+from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.tiling import Span
 
@@ -31,10 +32,6 @@ DEFAULT_FOLDER_FPS = Fraction(30)
 """Frames per second of an image folder when none is given."""
 SHARED_CLOCK_FORMATS = ("mpegts", "mpeg")
 """Containers whose clock starts anywhere; their times are counted from the file's own start."""
-DECODING_ORDER_FORMATS = ("avi",)
-"""Containers without presentation times: frames are shown one after the other as stored."""
-HEADER_DURATION_FORMATS = ("mov", "matroska")
-"""Containers whose header says how long they are, so that a cut-off copy is noticed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +54,19 @@ class ClipInfo:
     """Bits per sample."""
     chroma: str
     """"420", "422", "444", "rgb" or "grey"."""
+    hdr: HdrMetadata = field(default_factory=HdrMetadata)
+    """What HDR video says of its mastering display and brightness."""
     display_matrix: tuple[int, ...] | None = None
     """FFmpeg's nine numbers that turn or flip the frame for display, copied to the output."""
     rotation: int = 0
     """Degrees counter-clockwise by which players turn the frame."""
     sample_aspect_ratio: Fraction = Fraction(1)
     """Width of one pixel over its height."""
-    has_audio: bool = False
-    """Whether the file has at least one audio stream."""
+    beside: tuple[str, ...] = ()
+    """What else the file holds: "audio", "subtitles", "attachments", "chapters", "data" (timecode,
+    sensors) and "further videos"."""
+    interlaced: bool = False
+    """Whether it is flagged so; `ClipReader` then delivers deinterlaced frames, one for one."""
     time_origin: Fraction = Fraction(0)
     """Seconds on the file's own clock that count as zero in `times`."""
     notes: tuple[str, ...] = ()
@@ -82,10 +84,20 @@ class ClipInfo:
         """Exact frames per second; the mean rate when it varies."""
         return self.times.fps
 
-    def part(self, first: int, last: int) -> ClipInfo:
+    def part(self, first: int, last: int) -> "ClipInfo":
         """Frames [first, last) of these as a clip of its own, which readers keep to."""
         at = self.frames[0] if self.frames else 0
         return replace(self, times=self.times.part(first, last), frames=(at + first, at + last))
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its transfer curve is one of high dynamic range."""
+        return self.colour.transfer in HDR_TRANSFERS
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file has at least one audio stream."""
+        return "audio" in self.beside
 
     @property
     def grey(self) -> bool:
@@ -93,7 +105,7 @@ class ClipInfo:
         return self.chroma == "grey"
 
 
-def clip_info(clip: Path | ClipInfo) -> ClipInfo:
+def clip_info(clip: "Path | ClipInfo") -> ClipInfo:
     """What a clip is that is given by its path, or by its info: then also a part of a file."""
     return clip if isinstance(clip, ClipInfo) else probe(clip)
 
@@ -108,7 +120,7 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
         fps: rate of an image folder; `DEFAULT_FOLDER_FPS` when None. Refused for a video.
 
     Raises:
-        ClipError: missing, foreign, damaged, truncated, interlaced, empty or oversized input.
+        ClipError: missing, foreign, damaged, truncated, transparent, empty or oversized input.
         SettingsError: `fps` given for a video.
     """
     path = Path(path)
@@ -120,17 +132,22 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
         frame = _first_frame(container, stream, path)
         rates = [Fraction(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
         ratio = stream.sample_aspect_ratio
+        interlaced = is_interlaced(frame, stream)
+        side_data = _side_data(frame)
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
-        times = _count(container, stream, path, rates)
+        times = count_frames(container, stream, path, rates)
         return ClipInfo(
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
             sample_aspect_ratio=Fraction(ratio) if ratio else Fraction(1),
-            display_matrix=_display_matrix(frame),
+            display_matrix=_display_matrix(side_data),
+            hdr=read_hdr(side_data),
             rotation=frame.rotation,
-            has_audio=bool(container.streams.audio),
+            beside=_beside(container),
+            interlaced=interlaced,
+            notes=(deinterlaced("the video is"),) if interlaced else (),
             time_origin=origin,
             **_picture(frame),
         )
@@ -138,6 +155,8 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
 
 def _probe_folder(listing: FolderListing, fps: Fraction | None) -> ClipInfo:
     frame = decode_image(listing.files[0])
+    if is_transparent(frame):
+        raise ClipError(transparent(listing.path, f"image {listing.files[0].name}"))
     notes: tuple[str, ...] = ()
     if fps is None:
         fps = DEFAULT_FOLDER_FPS
@@ -159,98 +178,62 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
         ) from error
     if frame is None:
         raise ClipError(f"{path} holds no frames; expected at least one")
-    if frame.interlaced_frame or stream.codec_context.field_order > 1:
-        raise ClipError(interlaced(path))
+    # WebM stores transparency beside the colours, and decoders leave it out.
+    apart = any(
+        key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()
+    )
+    if apart or is_transparent(frame):
+        raise ClipError(transparent(path, "the video"))
+    if is_interlaced(frame, stream) and stream.codec_context.name == "hevc":
+        raise ClipError(separate_fields(path))
     return frame
 
 
-def interlaced(path: Path) -> str:
-    """The message that refuses interlaced video."""
+def transparent(path: Path, what: str) -> str:
+    """The message that refuses transparency."""
     return (
-        f"{path} is interlaced; deinterlace it first, "
+        f"{path}: {what} is transparent in places, which the output would lose; put it over black: "
+        f"ffmpeg -i {path.name} -vf format=gbrap,premultiply=inplace=1 -crf 12 flat.mp4"
+    )
+
+
+def separate_fields(path: Path) -> str:
+    """The message that refuses interlaced video whose fields are stored as pictures."""
+    return (
+        f"{path} is interlaced and its fields are stored singly; join and deinterlace them first, "
         f"for instance: ffmpeg -i {path.name} -vf bwdif -crf 12 progressive.mp4"
     )
+
+
+def deinterlaced(which: str) -> str:
+    """The note on deinterlaced frames."""
+    return (
+        f"{which} flagged as interlaced and deinterlaced (bwdif, one frame for one); if the flag "
+        "is wrong, this costs some vertical sharpness"
+    )
+
+
+def _beside(container: InputContainer) -> tuple[str, ...]:
+    """What a file holds beside the picture."""
+    streams, chapters = container.streams, container.chapters()
+    # MP4 keeps the titles of its chapters in a track of text, which FFmpeg shows as data.
+    data = [s for s in streams.data if not (chapters and s.name == "bin_data")]
+    pictures = covers(container)
+    found = {
+        "audio": streams.audio,
+        "subtitles": streams.subtitles,
+        "attachments": [*attached_files(container), *pictures],
+        "chapters": chapters,
+        "data": data,
+        "further videos": streams.video[1 + len(pictures) :],
+    }
+    return tuple(kind for kind, those in found.items() if those)
 
 
 def _time_origin(container: InputContainer) -> Fraction:
     if container.format.name not in SHARED_CLOCK_FORMATS or container.start_time is None:
         return Fraction(0)
     return Fraction(container.start_time, 1_000_000)
-
-
-def _count(
-    container: InputContainer, stream: VideoStream, path: Path, rates: Sequence[Fraction]
-) -> FrameTimes:
-    """Demux the whole file: the times of its frames, in presentation order."""
-    shown: list[tuple[int, int]] = []  # (pts, duration) in ticks
-    num_packets = num_untimed = 0
-    last_end = Fraction(0)
-    try:
-        for packet in container.demux():
-            last_end = max(last_end, _end(packet))
-            if packet.stream_index != stream.index or not packet.size:
-                continue
-            num_packets += 1
-            if packet.is_discard:
-                continue  # cut off by an edit list: decoded, never shown
-            stamp = packet.dts if container.format.name in DECODING_ORDER_FORMATS else packet.pts
-            if stamp is None:
-                num_untimed += 1
-            else:
-                shown.append((stamp, packet.duration or 0))
-    except (FFmpegError, OSError) as error:
-        raise ClipError(_cut_off(path, num_packets, None, reason(error))) from error
-    _check_complete(container, stream, path, num_packets, last_end)
-    shown.sort()
-    ticks = [pts for pts, _ in shown]
-    time_base = Fraction(stream.time_base or Fraction(1, 90_000))
-    if num_untimed or len(set(ticks)) < len(ticks):
-        return _times_without_stamps(num_untimed + len(ticks), rates, path)
-    if not ticks:
-        raise ClipError(f"{path} holds no frames; expected at least one")
-    return times_from_ticks(ticks, time_base, shown[-1][1], rates)
-
-
-def _end(packet: Packet[Stream]) -> Fraction:
-    """When a packet's content ends, in seconds on the file's clock."""
-    if packet.pts is None or not packet.size or not packet.time_base:
-        return Fraction(0)
-    return (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
-
-
-def _check_complete(
-    container: InputContainer, stream: VideoStream, path: Path, num_packets: int, end: Fraction
-) -> None:
-    """Raise `ClipError` when the header promises more than the file holds."""
-    # FFmpeg's index of an MP4 leaves out what an edit list trims; the header's count does not.
-    expected = min(stream.frames, len(stream.index_entries) or stream.frames)
-    if expected > num_packets:
-        raise ClipError(_cut_off(path, num_packets, expected, "the file ends early"))
-    # In whole microseconds, FFmpeg's unit for a container's duration.
-    promised = Fraction(container.duration or 0, 1_000_000)
-    named = any(name in container.format.name for name in HEADER_DURATION_FORMATS)
-    if named and promised - end > max(Fraction(1), promised / 20):
-        raise ClipError(
-            _cut_off(path, num_packets, None, f"{float(end):.1f} s of {float(promised):.1f} s")
-        )
-
-
-def _cut_off(path: Path, readable: int, promised: int | None, why: str) -> str:
-    of = f" of {promised}" if promised else ""
-    return (
-        f"{path} is damaged or incomplete ({why}): {readable}{of} frames are readable; copy it "
-        f"again, or keep the readable part: ffmpeg -i {path.name} -crf 12 repaired.mp4"
-    )
-
-
-def _times_without_stamps(num_frames: int, rates: Iterable[Fraction], path: Path) -> FrameTimes:
-    """Times of a stream whose frames carry no, or repeated, timestamps."""
-    for rate in rates:
-        return FrameTimes.constant(rate, num_frames)
-    raise ClipError(
-        f"{path} has neither usable timestamps nor a frame rate; set one while copying: "
-        f"ffmpeg -r 30 -i {path.name} -c copy timed.mp4"
-    )
 
 
 class _Picture(TypedDict):
@@ -284,9 +267,15 @@ def _picture(frame: VideoFrame) -> _Picture:
     )
 
 
-def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    container = cast(SideDataContainer, frame.side_data)
-    for n in range(len(container)):
-        if container[n].type is SideDataType.DISPLAYMATRIX:
-            return struct.unpack("=9i", bytes(container[n]))
-    return None
+def _display_matrix(side_data: Mapping[SideDataType, bytes]) -> tuple[int, ...] | None:
+    data = side_data.get(SideDataType.DISPLAYMATRIX, b"")
+    return struct.unpack("=9i", data) if len(data) == struct.calcsize("=9i") else None
+
+
+def _side_data(frame: VideoFrame) -> dict[SideDataType, bytes]:
+    """What is attached to a frame, as far as PyAV knows the kinds."""
+    try:
+        container = cast(SideDataContainer, frame.side_data)
+        return {container[n].type: bytes(container[n]) for n in range(len(container))}
+    except ValueError:  # a kind younger than PyAV, such as the views of stereoscopic video
+        return {}

@@ -8,6 +8,7 @@ from __future__ import annotations  # PyAV's Packet is generic for the type chec
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 from av import Packet
@@ -16,9 +17,10 @@ from av.video.stream import VideoStream
 
 from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.sinks import VideoSink, output_errors
-from tsr.core.clip_io.times import FrameTimes
-from tsr.core.clip_io.writer import audio_source
+from tsr.core.clip_io.tags import read_tags
+from tsr.core.clip_io.times import FrameTimes, stretch
+from tsr.core.clip_io.video_sink import VideoSink, output_errors
+from tsr.core.clip_io.writer import kept_beside
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
 
@@ -40,52 +42,43 @@ def join_pieces(
     *,
     times: FrameTimes,
     encoding: Encoding,
-    audio_from: Path | None = None,
+    streams: bool = False,
 ) -> list[str]:
     """Join what `ClipWriter` wrote with the clock of `times`; the pieces stay.
 
     Args:
         pieces: files, or folders of images, in order; together exactly the frames of `times`.
-        info, times, encoding, audio_from: of the whole video, as for `ClipWriter`.
+        info, times, encoding, streams: of the whole video, as for `ClipWriter`.
 
     Returns:
-        What the output does not keep. If sound and video do not go together, the video alone.
+        What the output does not keep. Whatever does not go with the picture is left out.
 
     Raises:
         OutputError: the output cannot be written, or a piece is damaged.
     """
     notes = list(encoding.notes)
+    stretched = stretch(info, times)
+    beside = kept_beside(info, encoding, stretched, notes) if streams else ()
     with completed(output) as temporary:
         if encoding.is_folder:
-            if audio_from is not None and info.has_audio:
-                notes.append("a folder of images holds no audio; it was left out")
             _join_folders(pieces, temporary, times.num_frames)
             return notes
         order = _Order(pieces, output, times.num_frames)
-        sound = audio_source(audio_from, info, times, notes)
-        try:
-            _join(order, temporary, output, info, times, encoding, sound, notes)
-        except OutputError as error:
-            if sound is None:
-                raise
-            notes.append(f"the audio was left out, since the file failed with it ({error})")
-            _join(order, temporary, output, info, times, encoding, None, notes)
+        with JoinedSink(
+            temporary,
+            str(output),
+            info,
+            times,
+            encoding,
+            tags=read_tags(info, stretched),
+            beside=beside,
+            stretch=stretched,
+            notes=notes,
+            order=order,
+        ) as sink:
+            for piece in order.pieces:
+                sink.append(piece)
     return notes
-
-
-def _join(
-    order: _Order,
-    temporary: Path,
-    output: Path,
-    info: ClipInfo,
-    times: FrameTimes,
-    encoding: Encoding,
-    sound: Path | None,
-    notes: list[str],
-) -> None:
-    with JoinedSink(temporary, output, info, times, encoding, sound, notes, order=order) as sink:
-        for piece in order.pieces:
-            sink.append(piece)
 
 
 class _Order:
@@ -101,7 +94,7 @@ class _Order:
         """How many frames a packet may come before its turn, at most."""
         count = 0
         for piece in pieces:
-            with output_errors(piece):
+            with output_errors(str(piece)):
                 ranks = self.ranks(piece)
             self.delay = max([self.delay, *(n - rank for n, rank in enumerate(ranks))])
             count += len(ranks)
@@ -130,20 +123,9 @@ class JoinedSink(VideoSink):
         order: of the pieces to come. The others are `VideoSink`'s.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        name: Path,
-        info: ClipInfo,
-        times: FrameTimes,
-        encoding: Encoding,
-        audio_from: Path | None,
-        notes: list[str],
-        *,
-        order: _Order,
-    ) -> None:
+    def __init__(self, *given: Any, order: _Order, **named: Any) -> None:
         self._order = order
-        super().__init__(path, name, info, times, encoding, audio_from, notes)
+        super().__init__(*given, **named)
 
     def __enter__(self) -> JoinedSink:
         return self
@@ -154,7 +136,6 @@ class JoinedSink(VideoSink):
             stream = container.add_stream_from_template(piece.streams.video[0], opaque=True)
             if self._encoding.encoder == "prores":  # Matroska tells its flavour by this alone
                 stream.codec_context.codec_tag = piece.streams.video[0].codec_context.codec_tag
-        self._describe(stream)
         return stream
 
     def append(self, piece: Path) -> None:
@@ -170,9 +151,9 @@ class JoinedSink(VideoSink):
                 before = min(decoded, 0) * (ticks[1] - ticks[0])
                 packet.dts = ticks[max(decoded, 0)] + before
                 packet.stream = self._stream
-                self._container.mux(packet)
-                if self._audio is not None:
-                    self._audio.mux_until(self._times.starts[max(decoded, 0)] - self._origin)
+                self._put(packet)
+                if self._sides is not None:
+                    self._sides.mux_until(self._times.starts[max(decoded, 0)] - self._origin)
                 self._count += 1
 
     def _flush(self) -> None:

@@ -46,16 +46,20 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, _video_stream(container, path)
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def first_video(container: InputContainer) -> VideoStream | None:
     """The first video stream that is no cover picture."""
     cover = av.stream.Disposition.attached_pic
-    for stream in container.streams.video:
-        if not stream.disposition & cover:
-            if stream.codec_context is None:
-                raise ClipError(f"{path}: this build has no decoder for its video codec")
-            return stream
-    found = "audio only" if container.streams.audio else "no video stream"
-    raise ClipError(f"{path} holds {found}; expected a video")
+    return next((s for s in container.streams.video if not s.disposition & cover), None)
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    stream = first_video(container)
+    if stream is None:
+        found = "audio only" if container.streams.audio else "no video stream"
+        raise ClipError(f"{path} holds {found}; expected a video")
+    if stream.codec_context is None:
+        raise ClipError(f"{path}: this build has no decoder for its video codec")
+    return stream
 
 
 def reason(error: BaseException) -> str:

@@ -8,11 +8,14 @@ from typing import Self
 
 import numpy as np
 from av import VideoFrame
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
+from tsr.core.clip_io.deinterlace import Deinterlacer
 from tsr.core.clip_io.folder import decode_image, list_folder
-from tsr.core.clip_io.formats import read_planes
-from tsr.core.clip_io.info import ClipInfo, interlaced, probe
+from tsr.core.clip_io.formats import is_transparent, read_planes
+from tsr.core.clip_io.info import ClipInfo, deinterlaced, probe, separate_fields, transparent
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.pixels import Frame, to_rgb
 from tsr.core.errors import ClipError
@@ -36,6 +39,8 @@ class ClipReader:
     def __init__(self, path: Path, info: ClipInfo | None = None) -> None:
         self.path = Path(path)
         self.info = info or probe(self.path)
+        self.notes: list[str] = []
+        """What was met while reading that `info` does not say."""
         self._frames: Iterator[Frame] | None = None
 
     def __enter__(self) -> Self:
@@ -63,7 +68,7 @@ class ClipReader:
         return self._frames
 
     def _converted(self) -> Iterator[Frame]:
-        decoded = self._images() if self.path.is_dir() else self._decoded()
+        decoded = self._images() if self.path.is_dir() else self._progressive()
         first, last = self.info.frames or (0, self.info.num_frames)
         count = 0
         for frame in decoded:
@@ -79,25 +84,38 @@ class ClipReader:
                 yield to_rgb(planes, layout, self.info.colour)
             count += 1
         if count < last:
+            if self.info.interlaced and 2 * count == self.info.num_frames:
+                raise ClipError(separate_fields(self.path))
             raise ClipError(self._damaged(count, "frames are missing"))
 
-    def _decoded(self) -> Iterator[VideoFrame]:
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        stream.thread_type = "AUTO"
+        frames = container.decode(stream)
+        count = 0
+        while True:
+            try:
+                frame = next(frames, None)
+            except (FFmpegError, OSError, ValueError) as error:
+                raise ClipError(self._damaged(count, reason(error))) from error
+            if frame is None:
+                return
+            if frame.is_corrupt:
+                raise ClipError(self._damaged(count, "a frame is corrupt"))
+            self._check(frame, f"frame {count}")
+            yield frame
+            count += 1
+
+    def _progressive(self) -> Iterator[VideoFrame]:
+        """The decoded frames, through a deinterlacer from the first one on that needs it."""
+        deinterlacer: Deinterlacer | None = None
         with open_clip(self.path) as (container, stream):
-            stream.thread_type = "AUTO"
-            frames = container.decode(stream)
-            count = 0
-            while True:
-                try:
-                    frame = next(frames, None)
-                except (FFmpegError, OSError, ValueError) as error:
-                    raise ClipError(self._damaged(count, reason(error))) from error
-                if frame is None:
-                    return
-                if frame.is_corrupt:
-                    raise ClipError(self._damaged(count, "a frame is corrupt"))
-                self._check(frame, f"frame {count}")
-                yield frame
-                count += 1
+            for number, frame in enumerate(self._decoded(container, stream)):
+                if deinterlacer is None and (self.info.interlaced or frame.interlaced_frame):
+                    deinterlacer = Deinterlacer(frame, stream)
+                    if not self.info.interlaced:
+                        self.notes.append(deinterlaced(f"frames from {number} on are"))
+                yield from deinterlacer(frame) if deinterlacer else [frame]
+        yield from deinterlacer(None) if deinterlacer else []
 
     def _images(self) -> Iterator[VideoFrame]:
         for file in list_folder(self.path).files:
@@ -111,8 +129,8 @@ class ClipReader:
                 f"{self.path}: {name} has {frame.width}×{frame.height} pixels, the first one "
                 f"{self.info.width}×{self.info.height}; all frames must have one size"
             )
-        if frame.interlaced_frame:
-            raise ClipError(interlaced(self.path))
+        if is_transparent(frame):
+            raise ClipError(transparent(self.path, name))
 
     def _damaged(self, readable: int, why: str) -> str:
         return (

@@ -106,6 +106,17 @@ def retimed(source: FrameTimes | Timed, factor: int, *, slow_motion: bool = Fals
     return FrameTimes(stretched, origin + times.span * factor)
 
 
+def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Fraction:
+    """Seconds of `made` per second of `source`; exactly 1 if they last equally long.
+
+    A group of frames cut off at the end shortens a clip by less than one of its frames.
+    """
+    times = _times_of(source)
+    if abs(made.span - times.span) <= max(*times.durations, *made.durations):
+        return Fraction(1)
+    return made.span / times.span
+
+
 def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:
     """Times of one frame for each whole group of `factor` frames; a group shows for its span.
 

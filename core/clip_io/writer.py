@@ -1,6 +1,7 @@
 """Frames into a file that appears, complete, only at the end."""
 
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,17 +11,23 @@ import numpy as np
 from tsr.core.clip_io.encoding import Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.pixels import Frame
-from tsr.core.clip_io.sinks import FolderSink, FrameSink, VideoSink
-from tsr.core.clip_io.times import Clock, FrameTimes
+from tsr.core.clip_io.side_streams import KINDS
+from tsr.core.clip_io.sinks import FolderSink, FrameSink
+from tsr.core.clip_io.tags import Tags, read_tags
+from tsr.core.clip_io.times import Clock, FrameTimes, stretch
+from tsr.core.clip_io.video_sink import VideoSink
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
+from tsr.core.pipes import STANDARD, is_pipe
 from tsr.core.volume import Volume, check_volume
 
 
 class ClipWriter:
     """A context manager that encodes frames; `path` appears only if the block ends well.
 
-    Colour tags, rotation, pixel shape and file metadata are `info`'s. Use `core.outputs.
+    A pipe (`-` is standard output) takes the frames as they come.
+
+    Colour tags, rotation, pixel shape, metadata and chapters are `info`'s. Use `core.outputs.
     check_output` before long work; an existing file is replaced.
 
     Args:
@@ -28,8 +35,9 @@ class ClipWriter:
         info: the clip that the frames were made from.
         times: when each output frame is shown; exactly this many frames must be written.
         encoding: `choose_encoding(path, info)` when None.
-        audio_from: file whose audio is copied, in sync, if the output lasts as long as `info`.
-        clock: of the whole video, when this file is a piece for `join_pieces`.
+        streams: whether sound, subtitles and attachments of `info`'s file are kept, in sync. What
+            the output has no place for becomes a note, and so does sound when time is stretched.
+        clock: of the whole video, when this file is a piece for `join_pieces`: it holds no tags.
 
     Raises:
         OutputError: the file cannot be written, or the number of frames is not `times`'.
@@ -42,15 +50,14 @@ class ClipWriter:
         *,
         times: FrameTimes,
         encoding: Encoding | None = None,
-        audio_from: Path | None = None,
+        streams: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.path = Path(path)
         self.info = info
         self.times = times
         self.encoding = encoding or choose_encoding(self.path, info)
-        self.audio_from = audio_from
-        self.clock = clock
+        self.streams, self.clock = streams, clock
         self.notes: list[str] = list(self.encoding.notes)
         """What the output does not keep; complete once the block has ended."""
         self._stack = ExitStack()
@@ -58,7 +65,8 @@ class ClipWriter:
         self._count = 0
 
     def __enter__(self) -> Self:
-        temporary = self._stack.enter_context(completed(self.path))
+        piped = is_pipe(self.path)
+        temporary = self.path if piped else self._stack.enter_context(completed(self.path))
         try:
             self._sink = self._open(temporary)
             self._stack.push(self._sink.__exit__)
@@ -68,19 +76,23 @@ class ClipWriter:
         return self
 
     def _open(self, temporary: Path) -> FrameSink:
+        stretched = stretch(self.info, self.times)
+        beside: tuple[str, ...] = ()
+        if self.streams:
+            beside = kept_beside(self.info, self.encoding, stretched, self.notes)
         if self.encoding.is_folder:
-            if self.audio_from is not None and self.info.has_audio:
-                self.notes.append("a folder of images holds no audio; it was left out")
             return FolderSink(temporary, self.info, self.encoding, self.times.num_frames)
         return VideoSink(
             temporary,
-            self.path,
+            "standard output" if self.path == STANDARD else str(self.path),
             self.info,
             self.times,
             self.encoding,
-            audio_source(self.audio_from, self.info, self.times, self.notes),
-            self.notes,
-            self.clock,
+            tags=read_tags(self.info, stretched) if self.clock is None else Tags(),
+            beside=beside,
+            stretch=stretched,
+            notes=self.notes,
+            clock=self.clock,
         )
 
     def write(self, frame: Frame) -> None:
@@ -125,14 +137,15 @@ class ClipWriter:
         self._stack.__exit__(kind, error, trace)
 
 
-def audio_source(
-    audio_from: Path | None, info: ClipInfo, times: FrameTimes, notes: list[str]
-) -> Path | None:
-    """The file whose audio goes along with `times`; None, and a note, if it would not fit."""
-    if audio_from is None or not info.has_audio:
-        return None
-    # A frame group cut off at the end shortens a clip by less than one of its frames.
-    if abs(times.span - info.times.span) > max(info.times.durations):
-        notes.append("the output lasts longer than the input, so its audio was left out")
-        return None
-    return audio_from
+def kept_beside(
+    info: ClipInfo, encoding: Encoding, stretched: Fraction, notes: list[str]
+) -> tuple[str, ...]:
+    """Which kinds of streams go into the output; `notes` names those that do not."""
+    holds = encoding.holds
+    if left_out := [kind for kind in info.beside if kind not in holds]:
+        notes.append(f"{encoding.place} holds no {', '.join(left_out)}; left out")
+    kept = [kind for kind in KINDS if kind in info.beside and kind in holds]
+    if stretched != 1 and "audio" in kept:
+        kept.remove("audio")
+        notes.append("time is stretched, so the audio was left out")
+    return tuple(kept)

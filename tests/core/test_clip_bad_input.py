@@ -125,10 +125,47 @@ def test_absurd_header(tmp_path: Path) -> None:
     refused(path)
 
 
-def test_interlaced(tmp_path: Path) -> None:
-    """Interlaced video is refused with the command that mends it."""
-    path = written(tmp_path, options={"qp": "20", "preset": "ultrafast", "x264-params": "tff=1"})
+def test_fields_stored_singly(tmp_path: Path) -> None:
+    """HEVC stores each field as a picture of its own; the command that mends it is named."""
+    params = {"x265-params": "interlace=tff:log-level=none"}
+    path = written(tmp_path, codec="libx265", options=params)
     assert "bwdif" in refused(path)
+
+
+@pytest.mark.parametrize("where", [0, 2])
+def test_transparent_images(tmp_path: Path, where: int) -> None:
+    """Images that let through what is behind them are refused by name; opaque ones are read."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for n in range(3):
+        pixels = np.full((8, 8, 4), 255, np.uint8)
+        if n == where:
+            pixels[0, 0, 3] = 128
+        image = av.VideoFrame.from_ndarray(pixels, format="rgba")
+        encoder = av.CodecContext.create("png", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = 8, 8, "rgba"
+        encoder.time_base = Fraction(1, 25)
+        data = b"".join(map(bytes, [*encoder.encode(image), *encoder.encode(None)]))
+        (folder / f"{n}.png").write_bytes(data)
+    message = refused(folder)
+    assert f"image {where}.png is transparent" in message
+    assert "premultiply" in message
+    (folder / f"{where}.png").unlink()
+    assert read_volume(folder)[0].shape == (3, 2, 8, 8)
+
+
+def test_alpha_that_the_decoder_leaves_out(tmp_path: Path) -> None:
+    """WebM keeps transparency apart, where it would be lost without a word."""
+    plain = written(tmp_path, "plain.webm", codec="libvpx-vp9", options={"cpu-used": "8"})
+    path = tmp_path / "alpha.webm"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        stream.metadata["alpha_mode"] = "1"
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert "transparent" in refused(path)
 
 
 def test_images_of_two_sizes(tmp_path: Path) -> None:

@@ -32,12 +32,11 @@ def write(
     times: FrameTimes | None = None,
     encoder: str | None = None,
     quality: int | None = None,
-    audio_from: Path | None = None,
 ) -> ClipWriter:
     """Write a volume in one go; the writer is returned for its notes."""
     encoding = choose_encoding(path, info, encoder=encoder, quality=quality)
     times = times or FrameTimes.constant(info.fps, volume.shape[1])
-    with ClipWriter(path, info, times=times, encoding=encoding, audio_from=audio_from) as writer:
+    with ClipWriter(path, info, times=times, encoding=encoding) as writer:
         writer.write_volume(volume)
     return writer
 

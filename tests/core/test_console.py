@@ -1,5 +1,7 @@
 """What every command shares: exit codes, one line, progress, durations."""
 
+import contextlib
+import signal
 from collections.abc import Callable
 
 import click
@@ -34,6 +36,7 @@ def test_a_failure_is_one_line_and_status_1(kind: type[TsrError]) -> None:
         (KeyboardInterrupt(), "interrupted; nothing was written"),
         (MemoryError(), "out of memory"),
         (BrokenPipeError(), "went away"),
+        (OSError(40, "Too many levels of symbolic links", "a.mp4"), "a.mp4: Too many levels"),
     ],
 )
 def test_interruptions_are_one_line_and_status_1(error: BaseException, words: str) -> None:
@@ -42,6 +45,30 @@ def test_interruptions_are_one_line_and_status_1(error: BaseException, words: st
     assert result.exit_code == 1
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_ctrl_c_that_a_library_made_its_own_error_of_is_still_ctrl_c() -> None:
+    """Extension modules wrap what interrupts their import, and callbacks from C swallow it."""
+
+    @command(name="tsr-try")
+    def wrapped() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise SystemError("initialisation failed") from error
+
+    @command(name="tsr-try")
+    def swallowed() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        Progress("work").show("half done")
+
+    before = signal.getsignal(signal.SIGINT)
+    for main in (wrapped, swallowed):
+        result = CliRunner().invoke(main, [])
+        assert result.exit_code == 1
+        assert result.stderr == ("tsr-try: interrupted; nothing was written under the final name\n")
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_bug_stays_a_traceback() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tsr.core.errors import OutputError
-from tsr.core.outputs import check_output, completed
+from tsr.core.outputs import check_output, completed, named
 
 
 def names(folder: Path) -> list[str]:
@@ -147,3 +147,19 @@ def test_a_name_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
     """A name of 300 characters fails before the work, not after it."""
     with pytest.raises(OutputError, match="too long"):
         check_output(tmp_path / ("a" * 300 + ".mp4"))
+
+
+@pytest.mark.parametrize("path", ["/", "", "."])
+def test_an_output_without_a_name_is_refused(path: str) -> None:
+    """The root folder, nothing, and the folder one is in."""
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(Path(path), overwrite=True)
+
+
+def test_names_that_others_are_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.` stands for the folder one is in; the root folder has no name."""
+    monkeypatch.chdir(tmp_path)
+    assert named(Path()) == tmp_path
+    assert named(Path("clip.mp4")) == Path("clip.mp4")
+    with pytest.raises(OutputError, match="give -o"):
+        named(Path("/"))

@@ -1,5 +1,9 @@
 """Ctrl-C in every stage: one line, status 1, and nothing half-written."""
 
+import signal
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -109,3 +113,33 @@ def test_ctrl_c_before_training_begins(tmp_path: Path, long_clip: Path) -> None:
     assert names(tmp_path) == [] or "--resume" in line
     for name in names(tmp_path):
         (tmp_path / name).unlink()
+
+
+INSTALLED = """
+import sys
+sys.argv[0] = "/usr/bin/tsr-run"
+from tsr.pipeline.entry import main
+print("begun", file=sys.stderr, flush=True)
+main()
+"""
+"""What the script that pip installs does; what comes before it is Python's own start."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("milliseconds", [20, 50, 100, 200, 400, 800, 1600])
+def test_ctrl_c_while_the_command_is_being_imported(
+    tmp_path: Path, long_clip: Path, tiny_onnx: Path, milliseconds: int
+) -> None:
+    """Silence, or one line; never a traceback through other people's code."""
+    given = (str(tiny_onnx), str(long_clip), "-o", str(tmp_path / "out.mp4"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", INSTALLED, *given], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "begun\n"
+    time.sleep(milliseconds / 1000)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stderr, stderr
+    assert process.returncode in (-signal.SIGINT, 1), stderr
+    assert names(tmp_path) == []

@@ -1,0 +1,98 @@
+"""One stream beside the picture on its way from the input into the output."""
+
+from __future__ import annotations  # PyAV's Packet is generic for the type checker only
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import av
+from av import Packet
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.stream import Stream
+
+STREAM_ERRORS = (FFmpegError, OSError, ValueError, TypeError, NotImplementedError)
+"""What PyAV raises on streams that it or the muxer cannot handle."""
+
+FILE_KEYS = {
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "duration",
+    "vendor_id",
+    "timecode",  # it counts the frames of the input
+    "alpha_mode",
+}
+"""Metadata that describes the file it was in, not the clip; so do Matroska's statistics."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The file that streams are carried into.
+
+    Args:
+        output: opened, its header not written yet.
+        suffix: of the container.
+        origin: seconds on the source's clock that are zero in the output.
+        stretch: seconds of the output per second of the source: the factor in slow motion, else 1.
+    """
+
+    output: OutputContainer
+    suffix: str
+    origin: Fraction
+    stretch: Fraction = Fraction(1)
+
+
+class Carrier(Protocol):
+    """Makes an input stream's packets into packets of its output stream."""
+
+    source: Stream
+    name: str
+    """What notes call it."""
+
+    def carry(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """What is to be muxed for one packet; the one that flushes decoders has no size."""
+        ...
+
+
+def copied(stream: Stream, target: Target) -> Stream:
+    """An output stream for `stream`'s packets as they are."""
+    made = target.output.add_stream_from_template(stream)
+    inherit(stream, made)
+    return made
+
+
+def inherit(stream: Stream, made: Stream) -> None:
+    """Give an output stream the language, title and purpose of the input's."""
+    made.metadata.update(described(stream.metadata))
+    made.disposition = stream.disposition
+
+
+def described(metadata: dict[str, str]) -> dict[str, str]:
+    """The entries that tell of the content rather than of the file it was in."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if not key.lower().startswith(("_statistics", "bps", "number_of_", "duration-"))
+        and key.lower() not in FILE_KEYS
+    }
+
+
+def can_copy(stream: Stream, container_format: str) -> bool:
+    """Whether a container takes this stream as it is, found by writing a header to memory."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container_format) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except STREAM_ERRORS:
+        return False
+    return True
+
+
+def seconds(packet: Packet[Stream]) -> Fraction:
+    """When a packet starts."""
+    return (packet.pts or 0) * Fraction(packet.time_base or 1)

@@ -1,0 +1,343 @@
+"""What a file holds beside picture and sound: kept, converted, or named as lost; never a render."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import clips
+import numpy as np
+import pytest
+
+from tsr.core.clip_io import (
+    ClipWriter,
+    choose_encoding,
+    probe,
+    read_volume,
+    retimed,
+    side_streams,
+    subtitles,
+    video_sink,
+)
+from tsr.core.clip_io import audio as audio_module
+
+MILLISECOND = Fraction(1, 1000)
+CAPTIONS = [(200, 500, "Hello <i>world</i>"), (900, 600, "two\nlines")]
+"""Start and duration in ms, and text as SubRip writes it."""
+FONT = bytes(range(256)) * 8
+STYLE = b"[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Text\n"
+
+
+def jpeg() -> bytes:
+    """A cover picture."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width = encoder.height = 16
+    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
+    planes = [np.full((side, side), 90, np.uint8) for side in (16, 8, 8)]
+    frame = clips.planar_frame(planes, "yuvj420p")
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+def write_rich(path: Path) -> Path:
+    """Two seconds of film in two languages, with all that Matroska can hold beside it."""
+    with av.open(str(path), "w") as container:
+        container.metadata.update({"title": "A film", "my_own_key": "kept in Matroska"})
+        base = MILLISECOND
+        container.set_chapters(
+            [
+                {"id": n, "start": n * 1000, "end": n * 1000 + 1000, "time_base": base,
+                 "metadata": {"title": f"part {n}"}}
+                for n in range(2)
+            ]
+        )  # fmt: skip
+        picture = container.add_stream("libx264", rate=10, options={"qp": "0"})
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        picture.metadata["language"] = "jpn"
+        tones = [clips.Tone(2.0, hertz=hertz) for hertz in (440, 880)]
+        sounds = [tone.add_to(container) for tone in tones]
+        for stream, language in zip(sounds, ("eng", "deu"), strict=True):
+            stream.metadata["language"] = language
+        sounds[1].metadata["title"] = "Kommentar"
+        sounds[1].disposition = av.stream.Disposition.comment
+        text = container.add_mux_stream("subrip", time_base=MILLISECOND)
+        text.metadata["language"] = "fra"
+        text.disposition = av.stream.Disposition.forced
+        bitmap = container.add_mux_stream("hdmv_pgs_subtitle", time_base=MILLISECOND)
+        container.add_attachment("font.ttf", "font/ttf", FONT)
+        container.add_attachment("cover.jpg", "image/jpeg", jpeg())
+        container.start_encoding()
+        for n in range(20):
+            planes = clips.yuv_planes(clips.numbered(20, 32, 32)[:, n], "yuv420p", matrix=6)
+            frame = clips.planar_frame(planes, "yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, 10)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        for start, duration, words in CAPTIONS:
+            for stream, content in ((text, words.encode()), (bitmap, b"\x80\x00\x00")):
+                packet = av.Packet(content)
+                packet.pts = packet.dts = start
+                packet.duration, packet.time_base, packet.stream = duration, MILLISECOND, stream
+                container.mux(packet)
+        for tone, stream in zip(tones, sounds, strict=True):
+            tone.write_to(container, stream)
+    return path
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_rich(tmp_path_factory.mktemp("film") / "film.mkv")
+
+
+def render(source: Path, path: Path, *, slow_motion: bool = False) -> list[str]:
+    """Twice the frames of `source`; returns the writer's notes."""
+    volume, info = read_volume(source)
+    times = retimed(info, 2, slow_motion=slow_motion)
+    with ClipWriter(path, info, times=times, streams=True) as writer:
+        writer.write_volume(np.repeat(volume, 2, axis=1))
+    assert probe(path).times == times
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    return writer.notes
+
+
+def captions(path: Path, number: int = 0) -> list[tuple[Fraction, Fraction, bytes]]:
+    """Start, duration, content of each subtitle that is not empty."""
+    with av.open(str(path)) as container:
+        stream = container.streams.subtitles[number]
+        found = []
+        for packet in container.demux(stream):
+            tick = Fraction(packet.time_base)
+            if packet.size > 2:
+                found.append((packet.pts * tick, packet.duration * tick, bytes(packet)))
+        return found
+
+
+def expected_captions(stretch: int = 1) -> list[tuple[Fraction, Fraction]]:
+    return [(s * MILLISECOND * stretch, d * MILLISECOND * stretch) for s, d, _ in CAPTIONS]
+
+
+def purposes(container: Any, kind: str) -> list[tuple[str | None, str | None, int]]:
+    """Language, title and disposition of each stream of a kind."""
+    return [
+        (s.metadata.get("language"), s.metadata.get("title"), int(s.disposition))
+        for s in getattr(container.streams, kind)
+    ]
+
+
+def test_matroska_keeps_everything(tmp_path: Path, film: Path) -> None:
+    """Every stream, with language, title and purpose; every attachment to the byte."""
+    assert probe(film).beside == ("audio", "subtitles", "attachments", "chapters")
+    assert render(film, tmp_path / "out.mkv") == []
+    with av.open(str(film)) as given, av.open(str(tmp_path / "out.mkv")) as made:
+        for kind in ("audio", "subtitles"):
+            assert purposes(made, kind) == purposes(given, kind)
+        assert made.streams.video[0].metadata["language"] == "jpn"
+        (font,) = [s for s in made.streams if s.type == "attachment"]
+        assert (font.name, font.mimetype, font.data) == ("font.ttf", "font/ttf", FONT)
+        cover = made.streams.video[1]
+        assert cover.disposition & av.stream.Disposition.attached_pic
+        assert bytes(next(made.demux(cover))) == jpeg()
+        assert made.metadata["my_own_key".upper()] == "kept in Matroska"
+        assert [c["metadata"]["title"] for c in made.chapters()] == ["part 0", "part 1"]
+        assert [s.codec_context.name for s in made.streams.subtitles] == ["srt", "pgssub"]
+    for number in range(2):
+        assert captions(tmp_path / "out.mkv", number) == captions(film, number)
+
+
+def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: Path) -> None:
+    """Text as mov_text, the cover as the file's artwork; bitmaps and fonts are notes."""
+    notes = render(film, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        assert [s.metadata["language"] for s in made.streams.audio] == ["eng", "deu"]
+        (text,) = made.streams.subtitles
+        assert (text.codec_context.name, text.metadata["language"]) == ("mov_text", "fra")
+        assert text.disposition & av.stream.Disposition.forced
+        cover = made.streams.video[1]
+        assert cover.disposition & av.stream.Disposition.attached_pic
+        assert bytes(next(made.demux(cover))) == jpeg()
+        assert len(made.chapters()) == 2
+        assert made.metadata["title"] == "A film"
+    (first, second) = captions(tmp_path / "out.mp4")
+    assert [(start, length) for start, length, _ in (first, second)] == expected_captions()
+    assert first[2][2:13] == b"Hello world"
+    assert second[2][2:] == b"two\nlines"
+    assert [note.split(";")[0] for note in notes] == [
+        ".mp4 cannot hold the attachment font.ttf",
+        "subtitles 1 (srt) stored as mov_text, its text and plain styles",
+        ".mp4 cannot hold subtitles 2 (pgssub)",
+        ".mp4 does not keep the metadata MY_OWN_KEY",
+    ]
+
+
+def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
+    """mov_text becomes SubRip, italics as they were."""
+    folder, again = tmp_path / "mp4", tmp_path / "again"
+    folder.mkdir(), again.mkdir()
+    render(film, folder / "film.mp4")
+    notes = render(folder / "film.mp4", again / "out.mkv")
+    assert [note for note in notes if "subtitles" in note] == [
+        "subtitles (mov_text) stored as subrip, its text and plain styles"
+    ]
+    contents = [content.replace(b"\r", b"") for _, _, content in captions(again / "out.mkv")]
+    assert contents == [b"Hello <i>world</i>", b"two\nlines"]
+
+
+@pytest.mark.parametrize("name", ["out.webm", "out.avi", "frames"])
+def test_other_containers_say_what_they_leave_out(tmp_path: Path, film: Path, name: str) -> None:
+    """WebM keeps text as WebVTT, AVI sound alone, a folder nothing."""
+    volume, info = read_volume(film)
+    path = tmp_path / name
+    with ClipWriter(path, info, times=retimed(info, 2), streams=True) as writer:
+        writer.write_volume(np.repeat(volume, 2, axis=1))
+    notes = "\n".join(writer.notes)
+    if name == "out.webm":
+        assert "stored as webvtt" in notes
+        assert "cannot hold subtitles 2 (pgssub)" in notes
+        assert [(s, d) for s, d, _ in captions(path)] == expected_captions()
+        assert ".webm holds no attachments; left out" in notes
+    elif name == "out.avi":
+        assert ".avi holds no subtitles, attachments, chapters; left out" in notes
+        assert probe(path).beside == ("audio",)
+    else:
+        assert "images holds no audio, subtitles, attachments, chapters; left out" in notes
+
+
+def test_slow_motion_stretches_subtitles_and_chapters(tmp_path: Path, film: Path) -> None:
+    """Both belong to the picture; sound at its own speed does not, and that is said."""
+    (note,) = render(film, tmp_path / "out.mkv", slow_motion=True)
+    assert "audio was left out" in note
+    times = [(start, length) for start, length, _ in captions(tmp_path / "out.mkv")]
+    assert times == expected_captions(2)
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        ends = [chapter["end"] * Fraction(chapter["time_base"]) for chapter in made.chapters()]
+    assert ends == [2, 4]
+
+
+def test_what_phones_write_is_kept(tmp_path: Path) -> None:
+    """QuickTime's keys for camera and place go from MP4 to MP4."""
+    source = clips.write_video(tmp_path / "plain.mp4", clips.numbered(4, 32, 32))
+    phone = tmp_path / "phone.mov"
+    keys = {"com.apple.quicktime.model": "A phone", "location": "+52.5000+013.4000/"}
+    with (
+        av.open(str(source)) as given,
+        av.open(str(phone), "w", options={"movflags": "use_metadata_tags"}) as container,
+    ):
+        container.metadata.update(keys)
+        stream = container.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert render(phone, out / "out.mp4") == []
+    with av.open(str(out / "out.mp4")) as made:
+        assert {key: made.metadata[key] for key in keys} == keys
+
+
+# A finished render is never lost
+
+
+def exploding(*arguments: Any, **options: Any) -> Any:
+    raise ValueError("Invalid data found when processing input")
+
+
+def exploding_half_way(carry: Any) -> Any:
+    """A carrier's method that fails at the fourth packet (or the second subtitle)."""
+
+    def broken(self: Any, packet: Any) -> Iterator[Any]:
+        self.seen = getattr(self, "seen", 0) + 1
+        if self.seen == 2:
+            raise ValueError("Invalid data found when processing input")
+        yield from carry(self, packet)
+
+    return broken
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+@pytest.mark.parametrize(
+    ("place", "attribute", "words"),
+    [
+        (side_streams, "carry_audio", "audio 1 was left out (Invalid data"),
+        (side_streams, "carry_subtitles", "subtitles 1 was left out (Invalid data"),
+        (side_streams, "add_attachments", "left out (Invalid data"),
+    ],
+)
+def test_streams_that_cannot_be_opened_do_not_cost_the_render(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+    place: Any, attribute: str, words: str,
+) -> None:  # fmt: skip
+    """The video is whole, and a note says what is missing."""
+    monkeypatch.setattr(place, attribute, exploding)
+    notes = render(film, tmp_path / name)
+    assert any(words in note for note in notes), notes
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (audio_module.AudioCopy, "audio 1 was cut short (Invalid data"),
+        (subtitles.SubtitleCopy, "subtitles 1 was cut short (Invalid data"),
+    ],
+)
+def test_streams_that_break_half_way_do_not_cost_the_render(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, words: str
+) -> None:
+    """One stream ends early; the picture goes on."""
+    monkeypatch.setattr(kind, "carry", exploding_half_way(kind.carry))
+    notes = render(film, tmp_path / "out.mkv")
+    assert any(words in note for note in notes), notes
+
+
+def test_a_source_that_vanishes_does_not_cost_the_render(tmp_path: Path, film: Path) -> None:
+    """What can no longer be read is a note."""
+    source = tmp_path / "source"
+    source.mkdir()
+    gone = source / "film.mkv"
+    gone.write_bytes(film.read_bytes())
+    volume, info = read_volume(gone)
+    gone.write_bytes(b"no film any more" * 100)
+    out = tmp_path / "out.mp4"
+    with ClipWriter(out, info, times=info.times, streams=True) as writer:
+        writer.write_volume(volume)
+    assert any("of film.mkv were left out" in note for note in writer.notes)
+    assert probe(out).num_frames == 20
+
+
+def test_a_header_that_fails_with_a_stream_is_written_without_it(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No header is written for a picture of no size; all but the subtitles are there."""
+
+    def impossible(stream: Any, name: str, target: Any, notes: list[str]) -> None:
+        target.output.add_mux_stream("vp8", time_base=MILLISECOND)
+
+    monkeypatch.setattr(side_streams, "carry_subtitles", impossible)
+    notes = render(film, tmp_path / "out.webm")
+    assert any(note.startswith("the subtitles were left out") for note in notes), notes
+    assert probe(tmp_path / "out.webm").beside == ("audio", "chapters")
+
+
+def test_a_muxer_that_chokes_on_a_queued_packet_does_not_cost_the_render(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error comes out while a frame is muxed; the streams end, every frame is there."""
+    volume, info = read_volume(film)
+    path = tmp_path / "out.mkv"
+    encoding = choose_encoding(path, info)
+    mux = video_sink.VideoSink._mux
+    muxed = 0
+
+    def choking(self: Any, packets: list[Any]) -> None:
+        nonlocal muxed
+        mux(self, packets)
+        muxed += len(packets)
+        if packets and muxed >= 3 and not self._choked:
+            self._blame_sides(ValueError("Invalid argument"))
+
+    monkeypatch.setattr(video_sink.VideoSink, "_mux", choking)
+    times = retimed(info, 2)
+    with ClipWriter(path, info, times=times, encoding=encoding, streams=True) as writer:
+        writer.write_volume(np.repeat(volume, 2, axis=1))
+    assert any("audio 1 was cut short (Invalid argument)" in note for note in writer.notes)
+    assert probe(path).times == times
