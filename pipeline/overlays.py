@@ -2,12 +2,13 @@
 
 Nothing can be found between frames in a pixel that never changes, but the network, which sees
 movement beside it, changes it all the same. So what stays the same over a shot although its
-neighbourhood moves is taken from the input. That a resting background close to something that moves
-is kept as well does no harm: it is as still.
+neighbourhood moves is taken from the input. A resting background is left to the network: it changes
+little there, and what moves beside it may touch it for less than a frame.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,16 @@ ROUNDING = 3 / 12 / 255**2
 STILL, NEARLY_STILL, MOVING = 64, 16, 4
 """How many times less than its neighbourhood a pixel varies: an eighth, a quarter and a half of the
 amplitude. What shines through 87 % opacity is an eighth, and so counts as still."""
+
+BAND = 3
+"""Pixels around a region in which most must move: sharp edges, and motion on all sides."""
+
+ENCLOSED = 0.7
+"""Part of the band that must move. A resting background moves on one side only, and may be touched
+for an instant by what moves beside it; flat places in a moving picture end by and by."""
+
+LARGEST = 0.25
+"""Part of the frame that an overlay may cover."""
 
 
 @dataclass
@@ -73,10 +84,10 @@ def overlay_of(seen: PixelStatistics) -> Mask | None:
     """The overlay of the frames seen; None if there is none, or too few frames to tell.
 
     Pixels that hang together and vary a quarter as much as their neighbourhood, as where an encoder
-    disturbs a logo, are an overlay if most of them vary an eighth as much or not at all, and most
-    of their border is sharp: a flat place in a moving picture is still too, but ends by and by.
-    Edges that mix with the picture behind, and logos that let it through, move with it and are left
-    to the network; so is an overlay under noise as strong as an eighth of the motion around it.
+    disturbs a logo, are an overlay if most of them vary an eighth as much or not at all, and what
+    moves surrounds them closely. Edges that mix with the picture behind, and logos that let it
+    through, move with it and are left to the network; so is an overlay under noise as strong as an
+    eighth of the motion around it.
     """
     if seen.count < MIN_FRAMES:
         return None
@@ -91,19 +102,21 @@ def overlay_of(seen: PixelStatistics) -> Mask | None:
 
 
 def _regions(nearly: Mask, *, still: Mask, moving: Mask) -> Mask:
-    """Those connected regions of `nearly` still pixels, three or more, of which most are still and
-    that have moving pixels within two pixels of most of their border."""
+    """Those connected regions of `nearly` still pixels, three or more and no more than `LARGEST` of
+    the frame, of which most are still and around which most pixels move."""
     import cv2
 
     count, labels = cv2.connectedComponents(nearly.astype(np.uint8))
+    square = np.ones((2 * BAND + 1, 2 * BAND + 1), np.uint8)
+    around = cv2.dilate(labels.astype(np.float32), square).astype(np.intp)
+    around[nearly] = 0
 
-    def number(of: Mask) -> NDArray[np.intp]:
-        return np.bincount(labels[of], minlength=count)
+    def number(of: Mask, regions: NDArray[Any] = labels) -> NDArray[np.intp]:
+        return np.bincount(regions[of], minlength=count)
 
-    border = nearly & (_box_mean(nearly, 1) < 1)
-    sharp = border & (_box_mean(moving, 2) > 0)
-    size = number(nearly)
-    kept = (number(still) > size / 2) & (number(sharp) > number(border) / 2) & (size >= 3)
+    size, outside = number(nearly), around > 0
+    kept = (number(still) > size / 2) & (size >= 3) & (size <= LARGEST * nearly.size)
+    kept &= number(moving & outside, around) > ENCLOSED * number(outside, around)
     return np.asarray(kept[labels] & nearly)
 
 

@@ -169,11 +169,11 @@ def test_keeping_brings_the_result_nearer_to_the_truth() -> None:
     assert np.abs(kept - truth)[..., mask].max() < 0.01
 
 
-def test_the_ground_around_a_wheel_may_be_kept_but_not_the_wheel() -> None:
-    """A resting ground is as still as an overlay; the blades are not."""
+def test_a_resting_ground_is_left_to_the_network() -> None:
+    """What moves beside it may touch it for an instant; so are the blades of a wheel, of course."""
     disc = SpokedDisc(speed=Profile.constant(0.13))
     mask = found(render_volume(disc, 40, HEIGHT, WIDTH))
     y, x = grid(HEIGHT, WIDTH)
     radius = np.hypot(y - 0.5, x - WIDTH / HEIGHT / 2)
-    blades = (radius > 0.2 * disc.radius) & (radius < 0.85 * disc.radius)
-    assert not (mask & blades).any()
+    hub_and_rim = (radius < 0.2 * disc.radius) | (abs(radius - 0.95 * disc.radius) < 0.1)
+    assert mask is None or not (mask & ~hub_and_rim).any()
