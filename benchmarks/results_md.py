@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.aliasing_md import aliasing
 from benchmarks.cpu_md import cpu, int8, network
+from benchmarks.exposure_md import exposure, exposure_worth
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
 from benchmarks.quality_md import quality
@@ -22,7 +23,7 @@ Made from `results/*.json` by `python -m benchmarks.results_md`. A load above th
 means that other work ran beside the measurement: its times are then too long, its quality figures \
 are not affected.
 """
-FIRST = ("quality", "aliasing", "cpu", "int8", "network")
+FIRST = ("quality", "aliasing", "exposure", "exposure-worth", "cpu", "int8", "network")
 
 Report = dict[str, Any]
 
@@ -204,12 +205,14 @@ def _rank(kind: str) -> int:
 
 
 def _kind(name: str) -> str:
-    return name.split("-", 1)[0]
+    return name if name in RENDERERS else name.split("-", 1)[0]
 
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
     "aliasing": ("Motion aliasing", aliasing),
+    "exposure": ("Exposure, estimated", exposure),
+    "exposure-worth": ("Exposure, followed", exposure_worth),
     "cpu": ("A frame on a CPU", cpu),
     "int8": ("INT8 against the truth", int8),
     "network": ("One network pass", network),
@@ -219,7 +222,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "backprojection": ("Back-projection on the CPU", backprojection),
     "long": ("A long", generic),
 }
-"""Title and renderer by the part of the file's name before the first '-'."""
+"""Title and renderer by the file's name, or by its part before the first '-'."""
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ So the logarithm of the power of many patches is explained as
     power of the patch + what all have at |k| + log(sinc²(e · k·d) + floor)
 
 and the e that leaves least unexplained is the exposure. Motion too fast to be followed, waves of a
-liquid, or a video in which nothing moves give few patches or an answer that depends on which of
-them are asked: the error says so.
+liquid, or a video in which little moves give few patches, or an answer that depends on which of
+them are asked, because what moves is striped by itself: the error says so.
 """
 
 import math
@@ -30,19 +30,22 @@ SIZES = 3
 MOMENTS = 28
 """Frames looked at, spread over the video."""
 
-CANDIDATES = np.arange(49) / 40
-"""Exposures tried. Those above 1 stand for speeds mistaken and errors of chance, and become 1."""
+STEP = 1 / 40
+CANDIDATES = np.arange(-24, 57) * STEP
+"""Exposures tried. What lies beyond 0 and 1, below 0 as if motion sharpened, is how chance and
+mistaken speeds show, which would otherwise hide at the ends."""
 FLOORS = (0.003, 0.01, 0.03, 0.1)
 """Power that is left where the blur takes all: noise, and motion not quite even."""
 
-MIN_PATCHES = 40
-MAX_ERROR = 0.08
+MIN_PATCHES = 60
+MAX_ERROR = 0.1
 """Standard error up to which an estimate is trusted."""
 NEARLY_FULL = 0.85
 """From here on the exposure is taken to be full: real motion is never quite even, and what blurs
 less than even motion would looks like a shorter exposure."""
 PARTS = 10
-"""Parts of the patches left out in turn, to see how much the answer depends on them."""
+"""Parts of the patches left out in turn, to see how much the answer depends on a moment, a place or
+a direction."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class ExposureEstimate:
     """What a video shows about its exposure.
 
     Args:
-        value: the estimate, in [0, 1]. error: its standard error.
+        value: the estimate, in [0, 1]. error: its standard error, or how far it lay outside.
         patches: evenly moving patches that it rests on.
     """
 
@@ -103,32 +106,34 @@ class ExposureMeter:
             yield frame
 
     def _look(self, before: Grey, now: Grey, after: Grey) -> None:
-        for _ in range(SIZES):
-            self._found.append(moving_patches(before, now, after))
+        for size in range(SIZES):
+            found = moving_patches(before, now, after)
+            self._found.append(found._replace(places=found.places * 2**size))
             before, now, after = _half(before), _half(now), _half(after)
 
     def estimate(self) -> ExposureEstimate:
         """The exposure by all that was seen."""
         if not self._found:
             return ExposureEstimate(FULL, math.inf, 0)
-        spectra, ways = (np.concatenate(parts) for parts in zip(*self._found, strict=True))
-        if len(ways) < PARTS:
-            return ExposureEstimate(FULL, math.inf, len(ways))
-        left = _unexplained(spectra, ways)
-        found = _best(left.sum(axis=2))
-        part = np.arange(len(ways)) * PARTS // len(ways)
-        without = [_best(left[:, :, part != n].sum(axis=2)) for n in range(PARTS)]
-        error = math.sqrt((PARTS - 1) * np.var(without))  # jackknife
-        error = max(error, float(CANDIDATES[1]) / 2)
-        return ExposureEstimate(min(max(found, DELTA), FULL), error, len(ways))
+        patches = Patches(*(np.concatenate(parts) for parts in zip(*self._found, strict=True)))
+        count = len(patches.ways)
+        if count < PARTS:
+            return ExposureEstimate(FULL, math.inf, count)
+        left = _unexplained(patches)
+        found = _best(left)
+        value = round(min(max(found, DELTA), FULL), 3)
+        (y, x), (down, right) = patches.places.T, patches.ways.T
+        errors = [_error(left, by) for by in (np.arange(count), y, x, np.arctan2(down, right))]
+        return ExposureEstimate(value, max(*errors, abs(found - value), STEP / 2), count)
 
 
-def _unexplained(spectra: Floats, ways: Floats) -> Floats:
+def _unexplained(patches: Patches) -> Floats:
     """(floors, candidates, P): squared deviations of each patch's spectrum from the model."""
+    ways = patches.ways
     travelled = ways[:, :1] * FREQUENCIES.y + ways[:, 1:] * FREQUENCIES.x  # (P, K) periods
     # A patch's window smears its spectrum over the neighbouring frequencies.
     smear = np.hypot(*ways.T)[:, None] / SIDE
-    seen = _own(spectra)
+    seen = _own(patches.spectra)
     left = np.empty((len(FLOORS), len(CANDIDATES), len(ways)))
     for n, exposure in enumerate(CANDIDATES):
         blur = (
@@ -137,7 +142,8 @@ def _unexplained(spectra: Floats, ways: Floats) -> Floats:
             + np.sinc(exposure * (travelled - smear)) ** 2
         ) / 6
         for m, floor in enumerate(FLOORS):
-            left[m, n] = ((seen - _own(np.log(blur + floor))) ** 2).sum(axis=1)
+            change = np.copysign(1, exposure) * np.log(blur + floor)
+            left[m, n] = ((seen - _own(change)) ** 2).sum(axis=1)
     return left
 
 
@@ -149,7 +155,14 @@ def _own(table: Floats) -> Floats:
 
 
 def _best(left: Floats) -> float:
-    return float(CANDIDATES[np.unravel_index(left.argmin(), left.shape)[1]])
+    total = left.sum(axis=2)
+    return float(CANDIDATES[np.unravel_index(total.argmin(), total.shape)[1]])
+
+
+def _error(left: Floats, by: NDArray[np.floating | np.integer]) -> float:
+    """Standard error by the jackknife, patches being left out in order of `by`."""
+    part = by.argsort(kind="stable").argsort() * PARTS // len(by)
+    return math.sqrt((PARTS - 1) * np.var([_best(left[:, :, part != n]) for n in range(PARTS)]))
 
 
 def _half(grey: Grey) -> Grey:

@@ -62,6 +62,8 @@ class Patches(NamedTuple):
     """(P, K) logarithm of the power at `FREQUENCIES`."""
     ways: Floats
     """(P, 2) pixels per frame, (y, x)."""
+    places: Floats
+    """(P, 2) pixels of the upper left corner, (y, x)."""
 
 
 def _frequencies() -> Frequencies:
@@ -79,7 +81,7 @@ def moving_patches(before: Grey, now: Grey, after: Grey) -> Patches:
     """The liveliest patches of `now` that move evenly from `before` to `after`; maybe none."""
     corners = _liveliest(now, after)
     if not corners:
-        return Patches(np.empty((0, len(FREQUENCIES.y))), np.empty((0, 2)))
+        return Patches(np.empty((0, len(FREQUENCIES.y))), *np.empty((2, 0, 2)))
     cut = np.stack([now[y : y + SIDE, x : x + SIDE] for y, x in corners])
     cut = cut - cut.mean((1, 2), keepdims=True)
     forth, found_after = _find(cut, after, corners)
@@ -89,7 +91,8 @@ def moving_patches(before: Grey, now: Grey, after: Grey) -> Patches:
     good = found_after & found_before & even & (length >= WAYS[0]) & (length <= WAYS[1])
     power = np.abs(np.fft.rfft2(cut[good] * WINDOW)) ** 2
     noise = NOISE * (WINDOW**2).sum()
-    return Patches(np.log(power[:, FREQUENCIES.used] + noise), (forth - back)[good] / 2)
+    spectra = np.log(power[:, FREQUENCIES.used] + noise)
+    return Patches(spectra, (forth - back)[good] / 2, np.array(corners, np.float64)[good])
 
 
 def _liveliest(now: Grey, after: Grey) -> list[tuple[int, int]]:

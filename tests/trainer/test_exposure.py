@@ -23,7 +23,7 @@ SCENES: dict[str, Scene] = {
     "a camera that pans": Drift(speed=6 / FACTOR, direction=0.4),
     "a slow one": Drift(speed=3 / FACTOR, direction=2.0, seed=1),
     "a turning texture": Turn(speed=7 / FACTOR, seed=2),
-    "things that cross": Crossing(speed=8 / FACTOR, seed=1),
+    "things that cross": Crossing(speed=10 / FACTOR, discs=8, seed=1),
 }
 
 
@@ -50,6 +50,13 @@ def test_the_estimate_lands_within_the_bar(name: str) -> None:
         assert found.confident, found
         assert found.value == pytest.approx(exposure, abs=0.15), found
         assert found.exposure == pytest.approx(exposure, abs=0.15), found
+
+
+def test_few_slow_things_are_not_enough() -> None:
+    """One disc's own stripes look like blur or its absence: no answer from them is sure."""
+    truth = list(render(Crossing(speed=3 / FACTOR, seed=1), FACTOR * NUM_FRAMES, 176, 240))
+    for exposure in (1.0, 0.25):
+        assert not measured(slow(truth, exposure)).confident
 
 
 def test_noise_does_not_pass_for_sharpness() -> None:
