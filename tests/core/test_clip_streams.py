@@ -109,6 +109,26 @@ def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: P
     ]
 
 
+def test_labels_that_a_container_has_no_word_for(tmp_path: Path, film: Path) -> None:
+    """QuickTime knows German as "ger" alone and no purposes, WebM no comments: notes say so."""
+    for suffix, lost in ((".mov", "deu, comment"), (".webm", "comment")):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        notes = render(film, folder / f"out{suffix}")
+        assert f"{suffix} does not tell that audio 2 is {lost}" in notes
+
+
+def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, film: Path) -> None:
+    """MP4 reads as "name" what it is given as "title"."""
+    source = film
+    for folder in (tmp_path / "once", tmp_path / "twice"):
+        folder.mkdir()
+        render(source, folder / "out.mp4")
+        source = folder / "out.mp4"
+        with av.open(str(source)) as made:
+            assert made.streams.audio[1].metadata["name"] == "Kommentar"
+
+
 def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
     """mov_text becomes SubRip, italics as they were."""
     folder, again = tmp_path / "mp4", tmp_path / "again"
