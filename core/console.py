@@ -5,6 +5,7 @@ Exit status: 0 done · 1 the work failed or was interrupted, said in one line ·
 
 import contextlib
 import importlib.util
+import io
 import signal
 import sys
 import threading
@@ -101,6 +102,9 @@ class Command(click.Command):
         self.loads = loads
 
     def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A file's name may be bytes that are no text; they are printed as they are.
+            sys.stdout.reconfigure(errors="surrogateescape")
         interrupted = f"{ctx.info_name}: interrupted; nothing was written under the final name"
         with Interrupts() as interrupts:
             try:

@@ -57,7 +57,7 @@ def _add(
         else:
             mime, data = MIME_TYPES.get(stream.codec_context.name), bytes(_picture(stream, source))
         target.output.add_attachment(name, mime or "application/octet-stream", data)
-    elif target.suffix in (".mp4", ".mov") and isinstance(stream, VideoStream):
+    elif target.suffix == ".mp4" and isinstance(stream, VideoStream):
         packet = _picture(stream, source)
         packet.stream = copied(stream, target)
         packet.pts = packet.dts = 0

@@ -69,6 +69,8 @@ def copied(stream: Stream, target: Target) -> Stream:
 def inherit(stream: Stream, made: Stream) -> None:
     """Give an output stream the language, title and purpose of the input's."""
     made.metadata.update(described(stream.metadata))
+    if "name" in stream.metadata:  # what MP4 calls a track's title, when read
+        made.metadata.setdefault("title", made.metadata.pop("name"))
     made.disposition = stream.disposition
 
 

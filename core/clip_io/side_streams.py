@@ -49,6 +49,7 @@ class SideStreams:
         for kind in ("audio", "subtitles"):
             if kind in kinds:
                 self._add(kind, target)
+        self._told = [(c.name, _labels(c.source)) for c in self._carriers.values()]
         self._packets = self._produce()
         self._waiting: Timed | None = None
 
@@ -96,6 +97,20 @@ class SideStreams:
         del self._carriers[carrier.source.index]
         self._notes.append(f"{carrier.name} was cut short ({reason(error)})")
 
+    def lost_labels(self, path: Path, suffix: str) -> list[str]:
+        """Notes on languages and purposes that the finished file does not tell, by reading it."""
+        try:
+            with av.open(str(path), mode="r", metadata_errors="replace") as written:
+                streams = [*written.streams.audio, *written.streams.subtitles]
+                found = [_labels(stream) for stream in streams]
+        except STREAM_ERRORS:
+            return []
+        notes = []
+        for (name, told), kept in zip(self._told, found, strict=False):
+            if lost := ", ".join(label for label in told if label not in kept):
+                notes.append(f"{suffix} does not tell that {name} is {lost}")
+        return notes
+
     def close(self) -> None:
         """Close the source."""
         self._source.close()
@@ -115,6 +130,14 @@ class SideStreams:
                     self._end(carrier, error)
         except STREAM_ERRORS as error:
             self.end(error)
+
+
+def _labels(stream: Stream) -> list[str]:
+    """Language and purposes (forced, for the deaf, a comment, …) of a stream."""
+    language = stream.metadata.get("language", "und")
+    # Whether a player begins with a stream is often for the container to say.
+    purposes = [each.name or "" for each in stream.disposition if each.name != "default"]
+    return [*([language] if language != "und" else []), *purposes]
 
 
 def _carrier(stream: Stream, name: str, target: Target, notes: list[str]) -> Carrier | None:

@@ -198,9 +198,16 @@ class VideoSink:
                     self._sides.mux_until(None)
         self._notes += self._side_notes
         if error is None and self._path.is_file():
-            self._notes += lost_tags(self._tags, self._path, self._encoding.suffix)
-            if self._choked:
-                self._check_complete()
+            self._read_back()
+
+    def _read_back(self) -> None:
+        """Say what the finished file does not hold, and raise if that is a frame."""
+        suffix = self._encoding.suffix
+        self._notes += lost_tags(self._tags, self._path, suffix)
+        if self._sides is not None:
+            self._notes += self._sides.lost_labels(self._path, suffix)
+        if self._choked:
+            self._check_complete()
 
     def _check_complete(self) -> None:
         """Raise `OutputError` unless every frame is in the file."""

@@ -9,6 +9,7 @@ import av
 import clips
 import numpy as np
 import pytest
+from rich_clip import CAPTIONS, FONT, MILLISECOND, jpeg, write_rich
 
 from tsr.core.clip_io import (
     ClipWriter,
@@ -21,67 +22,6 @@ from tsr.core.clip_io import (
     video_sink,
 )
 from tsr.core.clip_io import audio as audio_module
-
-MILLISECOND = Fraction(1, 1000)
-CAPTIONS = [(200, 500, "Hello <i>world</i>"), (900, 600, "two\nlines")]
-"""Start and duration in ms, and text as SubRip writes it."""
-FONT = bytes(range(256)) * 8
-STYLE = b"[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Text\n"
-
-
-def jpeg() -> bytes:
-    """A cover picture."""
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width = encoder.height = 16
-    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
-    planes = [np.full((side, side), 90, np.uint8) for side in (16, 8, 8)]
-    frame = clips.planar_frame(planes, "yuvj420p")
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
-
-
-def write_rich(path: Path) -> Path:
-    """Two seconds of film in two languages, with all that Matroska can hold beside it."""
-    with av.open(str(path), "w") as container:
-        container.metadata.update({"title": "A film", "my_own_key": "kept in Matroska"})
-        base = MILLISECOND
-        container.set_chapters(
-            [
-                {"id": n, "start": n * 1000, "end": n * 1000 + 1000, "time_base": base,
-                 "metadata": {"title": f"part {n}"}}
-                for n in range(2)
-            ]
-        )  # fmt: skip
-        picture = container.add_stream("libx264", rate=10, options={"qp": "0"})
-        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
-        picture.metadata["language"] = "jpn"
-        tones = [clips.Tone(2.0, hertz=hertz) for hertz in (440, 880)]
-        sounds = [tone.add_to(container) for tone in tones]
-        for stream, language in zip(sounds, ("eng", "deu"), strict=True):
-            stream.metadata["language"] = language
-        sounds[1].metadata["title"] = "Kommentar"
-        sounds[1].disposition = av.stream.Disposition.comment
-        text = container.add_mux_stream("subrip", time_base=MILLISECOND)
-        text.metadata["language"] = "fra"
-        text.disposition = av.stream.Disposition.forced
-        bitmap = container.add_mux_stream("hdmv_pgs_subtitle", time_base=MILLISECOND)
-        container.add_attachment("font.ttf", "font/ttf", FONT)
-        container.add_attachment("cover.jpg", "image/jpeg", jpeg())
-        container.start_encoding()
-        for n in range(20):
-            planes = clips.yuv_planes(clips.numbered(20, 32, 32)[:, n], "yuv420p", matrix=6)
-            frame = clips.planar_frame(planes, "yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, 10)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode(None))
-        for start, duration, words in CAPTIONS:
-            for stream, content in ((text, words.encode()), (bitmap, b"\x80\x00\x00")):
-                packet = av.Packet(content)
-                packet.pts = packet.dts = start
-                packet.duration, packet.time_base, packet.stream = duration, MILLISECOND, stream
-                container.mux(packet)
-        for tone, stream in zip(tones, sounds, strict=True):
-            tone.write_to(container, stream)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +109,26 @@ def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: P
     ]
 
 
+def test_labels_that_a_container_has_no_word_for(tmp_path: Path, film: Path) -> None:
+    """QuickTime knows German as "ger" alone and no purposes, WebM no comments: notes say so."""
+    for suffix, lost in ((".mov", "deu, comment"), (".webm", "comment")):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        notes = render(film, folder / f"out{suffix}")
+        assert f"{suffix} does not tell that audio 2 is {lost}" in notes
+
+
+def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, film: Path) -> None:
+    """MP4 reads as "name" what it is given as "title"."""
+    source = film
+    for folder in (tmp_path / "once", tmp_path / "twice"):
+        folder.mkdir()
+        render(source, folder / "out.mp4")
+        source = folder / "out.mp4"
+        with av.open(str(source)) as made:
+            assert made.streams.audio[1].metadata["name"] == "Kommentar"
+
+
 def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
     """mov_text becomes SubRip, italics as they were."""
     folder, again = tmp_path / "mp4", tmp_path / "again"
@@ -233,6 +193,32 @@ def test_what_phones_write_is_kept(tmp_path: Path) -> None:
     assert render(phone, out / "out.mp4") == []
     with av.open(str(out / "out.mp4")) as made:
         assert {key: made.metadata[key] for key in keys} == keys
+
+
+def test_what_no_output_keeps_is_named(tmp_path: Path) -> None:
+    """A second camera and sensor data of a transport stream."""
+    source = tmp_path / "in.ts"
+    with av.open(str(source), "w") as container:
+        streams = [container.add_stream("mpeg2video", rate=25) for _ in range(2)]
+        data = container.add_data_stream("klv")
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for n in range(4):
+            for stream in streams:
+                planes = clips.yuv_planes(clips.numbered(4, 32, 32)[:, n], "yuv420p", matrix=6)
+                frame = clips.planar_frame(planes, "yuv420p")
+                frame.pts, frame.time_base = n, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            packet = av.Packet(b"\x06\x0e\x2b\x34 speed")
+            packet.pts = packet.dts = n
+            packet.time_base, packet.stream = Fraction(1, 25), data
+            container.mux(packet)
+        for stream in streams:
+            container.mux(stream.encode(None))
+    out = tmp_path / "out"
+    out.mkdir()
+    assert probe(source).beside == ("data", "further videos")
+    assert render(source, out / "out.mp4") == [".mp4 holds no data, further videos; left out"]
 
 
 # A finished render is never lost

@@ -1,5 +1,6 @@
 """Clips are written completely or not at all, with exact times, colours and geometry."""
 
+import dataclasses
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tsr.core.clip_io import (
     ClipInfo,
+    ClipReader,
     ClipWriter,
     FrameTimes,
     choose_encoding,
@@ -132,6 +134,28 @@ def test_lossless_outputs_are_exact(tmp_path: Path, name: str, depth: int) -> No
     write(tmp_path / name, info, volume, encoder=None if name == "frames" else "ffv1")
     again, _ = read_volume(tmp_path / name)
     np.testing.assert_array_equal(np.rint(again.astype(np.float64) * peak), levels)
+
+
+def test_y4m_is_raw(tmp_path: Path) -> None:
+    """Colours come back in ten bits; what the format has no place for is a note or refused."""
+    volume = np.repeat(clips.colour_chart(32, 48), 3, axis=1)
+    source = clips.write_video(
+        tmp_path / "in.mkv", volume, fps=NTSC, time_base=1 / NTSC, codec="ffv1",
+        pixel_format="yuv422p10le", matrix=1,
+    )  # fmt: skip
+    volume, info = read_volume(source)
+    writer = write(tmp_path / "a.y4m", info, volume)
+    found = probe(tmp_path / "a.y4m")
+    assert found.times == info.times
+    assert (found.pixel_format, found.width, found.height) == ("yuv422p10le", 48, 32)
+    assert writer.notes == [".y4m does not say that its colour matrix is 1 (ISO/IEC 23091-2)"]
+    with ClipReader(tmp_path / "a.y4m", dataclasses.replace(found, colour=info.colour)) as reader:
+        told = np.stack(list(reader), axis=1)
+    inner = (slice(None), slice(None), slice(4, 12), slice(4, 12))  # of a patch of one colour
+    np.testing.assert_allclose(told[inner], volume[inner], atol=0.6 * LEVEL)
+    uneven = FrameTimes((Fraction(0), Fraction(1), Fraction(3)), Fraction(4))
+    with pytest.raises(OutputError, match="variable frame rate"):
+        choose_encoding(Path("a.y4m"), dataclasses.replace(info, times=uneven))
 
 
 def test_variable_times_are_exact_in_mp4(tmp_path: Path) -> None:

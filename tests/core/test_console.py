@@ -71,6 +71,18 @@ def test_ctrl_c_that_a_library_made_its_own_error_of_is_still_ctrl_c() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_names_that_are_no_text_are_printed_as_their_bytes() -> None:
+    """Linux lets a file's name be any bytes."""
+
+    @command(name="tsr-try")
+    def main() -> None:
+        click.echo("\udcff.mp4")
+
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code == 0
+    assert result.stdout_bytes == b"\xff.mp4\n"
+
+
 def test_a_bug_stays_a_traceback() -> None:
     """What no user can cause is not dressed up as a user's error."""
     result = CliRunner().invoke(failing_with(ZeroDivisionError("bug")), [])

@@ -22,6 +22,7 @@ FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scop
 MANY = settings(FEW, max_examples=400)
 
 Shelf = dict[str, bytes]
+Mutations = list[tuple[str, float, int]]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def survives(worker: Worker, kind: str, path: Path) -> str:
 
 
 def open_mutated(
-    worker: Worker, shelf: Shelf, folder: Path, suffix: str, mutations: list[tuple[str, float, int]]
+    worker: Worker, shelf: Shelf, folder: Path, suffix: str, mutations: Mutations
 ) -> None:
     path = folder / f"mutated{suffix}"
     path.write_bytes(mutated(shelf[suffix], shelf[".mp4"], mutations))
@@ -75,7 +76,7 @@ def test_mutated_clips(
     shelf: Shelf,
     tmp_path: Path,
     suffix: str,
-    mutations: list[tuple[str, float, int]],
+    mutations: Mutations,
 ) -> None:
     """Truncated, overwritten, spliced, repeated: 20 of them."""
     open_mutated(worker, shelf, tmp_path, suffix, mutations)
@@ -89,7 +90,7 @@ def test_many_mutated_clips(
     shelf: Shelf,
     tmp_path: Path,
     suffix: str,
-    mutations: list[tuple[str, float, int]],
+    mutations: Mutations,
 ) -> None:
     """The same, 400 times."""
     open_mutated(worker, shelf, tmp_path, suffix, mutations)
@@ -209,7 +210,7 @@ def test_metadata_without_measure(worker: Worker, tmp_path: Path) -> None:
 @given(mutations=MUTATIONS, suffix=st.sampled_from([".onnx", ".safetensors"]))
 def test_mutated_models(
     worker: Worker, tiny_onnx: Path, tiny_model: Path, tmp_path: Path, suffix: str,
-    mutations: list[tuple[str, float, int]],
+    mutations: Mutations,
 ) -> None:  # fmt: skip
     """Weights and graphs, overwritten and cut: 20 of them."""
     data = {".onnx": tiny_onnx, ".safetensors": tiny_model}

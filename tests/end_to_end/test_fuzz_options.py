@@ -174,6 +174,7 @@ def test_600_options(shelf: Path, line: tuple[str, list[str]]) -> None:
     ("name", "given"),
     [
         ("tsr-degrade", ["\udcff.mp4", "-o", "made.mkv"]),
+        ("tsr-degrade", ["/", "--overwrite"]),
         ("tsr-eval", ["clip.mkv", "é😀.mp4"]),
         ("tsr-run", ["/dev/null", "clip.mkv", "-o", "made.mp4"]),
     ],
