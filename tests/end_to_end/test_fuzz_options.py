@@ -13,7 +13,7 @@ from commands import MODULES, invoke, names, start
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MANY = settings(FEW, max_examples=600)
 
 NUMBERS = ["0", "-1", "1", "2", "3", "7", "1/8", "1/3", "nan", "inf", "-inf", "1e309", "1e-320"]
@@ -158,7 +158,7 @@ def behaves(shelf: Path, name: str, given: list[str]) -> None:
 @FEW
 @given(line=command_lines())
 def test_any_option(shelf: Path, line: tuple[str, list[str]]) -> None:
-    """60 command lines in this process."""
+    """25 command lines in this process."""
     behaves(shelf, *line)
 
 
