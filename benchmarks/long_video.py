@@ -48,7 +48,9 @@ def render(path: Path, minutes: float, height: int, width: int, fps: int) -> Cli
         return probe(path)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     wave = 0.5 + 0.3 * np.sin(x / 17) * np.cos(y / 23)
-    loop = [np.repeat(np.roll(wave, 4 * n, axis=1)[None], 3, axis=0) for n in range(LOOP)]
+    loop = [
+        np.repeat(np.roll(wave, width * n // LOOP, axis=1)[None], 3, axis=0) for n in range(LOOP)
+    ]
     info = ClipInfo(
         path=path, width=width, height=height, times=FrameTimes.constant(Fraction(fps), count),
         colour=Colour(), pixel_format="yuv420p", bit_depth=8, chroma="420",
@@ -93,13 +95,16 @@ def stub(job: Any, found: Any, retimed: Any, kept: Any, told: Told) -> dict[Span
     with ClipReader(job.clip.path, job.clip) as reader:
         coarse_video(reader, whole)
     told.done("read")
-    span = (0, job.clip.num_frames)
     start = min(whole.start * (MODEL_FACTOR // job.options.factor), Fraction(1))
     ladder = ScaleLadder(start, job.options.factor)
-    record = ShotRecord(start=0, stop=span[1], source="interpolated", reason="a benchmark")
-    content = Content(frames_as_they_are(job.clip.num_frames))
+    return {span: _stub(span, ladder) for span in retimed}
+
+
+def _stub(span: Span, ladder: ScaleLadder) -> ShotNetwork:
+    record = ShotRecord(start=span[0], stop=span[1], source="interpolated", reason="a benchmark")
+    content = Content(frames_as_they_are(span[1] - span[0]))
     maker = Maker(ladder, lambda: CpuBackend(interpolation, engine="stub"), content)
-    return {span: ShotNetwork(maker, {}, record, "fp32", "stub")}
+    return ShotNetwork(maker, {}, record, "fp32", "stub")
 
 
 def main() -> None:

@@ -96,9 +96,9 @@ def train(
         note(f"coarsest rung S×{ladder.start}: {reason}")
     meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
-        frames = reader if wanted is None else picked(reader, wanted)
-        if exposure == "auto":
-            frames = meter.watch(frames)
+        frames = meter.watch(reader) if exposure == "auto" else iter(reader)
+        if wanted is not None:
+            frames = picked(frames, wanted)
         video, part = coarse_video(frames, ladder)
     if part:
         note(part)
