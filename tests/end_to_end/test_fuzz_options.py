@@ -65,6 +65,7 @@ PATHS += [
 ]
 
 SHORT = {
+    "tsr": ["--max-minutes", "1e-4", "--factor", "2", "--cache", "../cache"],
     "tsr-train": ["--steps", "1", "--channels", "2", "--batch", "1", "--start-scale", "1/2"],
     "tsr-run": ["--start-scale", "1/2", "--factor", "2", "--device", "cpu"],
     "tsr-export": ["--target", "tensorrt"],
@@ -147,7 +148,8 @@ def behaves(shelf: Path, name: str, given: list[str]) -> None:
         assert result.stderr.splitlines()[-1].startswith(f"{name}: "), result.stderr
     if result.exit_code == 2:
         assert "Usage: " in result.stderr
-    if result.exit_code and name != "tsr-check":  # which draws where files differ, and fails then
+    # `tsr-check` draws where files differ, and fails then; `tsr` goes on with other videos.
+    if result.exit_code and name not in ("tsr-check", "tsr"):
         assert left == []
     assert not [file for file in left if ".part" in file]
     if "--overwrite" not in given:
