@@ -302,7 +302,10 @@ def test_ctrl_c_while_training_stops_the_other_inputs_too(
 
     def interrupted(*given: object, **_: object) -> trainer.TrainResult:
         begun.append(given[0])
-        return trainer.TrainResult(Path("m"), 3, 30.0, 29.0, 1.0, interrupted=True)
+        return trainer.TrainResult(
+            model=Path("m"), steps=3, psnr=30.0, cubic=29.0, seconds=1.0, exposure=1.0,
+            interrupted=True, examples="both",
+        )  # fmt: skip
 
     monkeypatch.setattr(trainer, "train", interrupted)
     other = tmp_path / "other.mp4"
