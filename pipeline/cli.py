@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsr.core.console import InPath, command, duration
+from tsr.core.console import ExposureType, InPath, command, duration
 from tsr.core.errors import TsrError
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
@@ -105,6 +105,15 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
 )
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option("--crf", type=int, help="Encoder's constant quality: lower is better and larger.")
+@click.option(
+    "--exposure",
+    type=ExposureType(auto=True),
+    metavar="full|delta|auto|FRACTION",
+    default="full",
+    show_default=True,
+    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
+    "estimated for each shot, full if that is not sure.",
+)
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),

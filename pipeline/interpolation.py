@@ -3,11 +3,14 @@
 from fractions import Fraction
 
 from tsr.core.ladder import ScaleLadder
+from tsr.core.rect import FULL
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.recording import interpolation as adds_nothing
 
 
-def interpolation(factor: int) -> tuple[ScaleLadder, CpuBackend]:
+def interpolation(factor: int, exposure: float = FULL) -> tuple[ScaleLadder, CpuBackend]:
     """The loop at full size with a network that adds nothing: cubic interpolation in time, and
     temporal back-projection, so that the invariants of a network's result hold for this one."""
-    return ScaleLadder(Fraction(1), factor), CpuBackend(adds_nothing, engine="interpolation")
+    return ScaleLadder(Fraction(1), factor, exposure), CpuBackend(
+        adds_nothing, engine="interpolation"
+    )

@@ -11,6 +11,7 @@ from tsr.core.clip_io import ClipInfo
 from tsr.core.errors import ModelError, TsrError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
+from tsr.core.rect import FULL
 from tsr.pipeline import machine
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import MODEL_FACTOR
@@ -76,6 +77,7 @@ def train(
         "settings": config.to_dict(),
         "ladder": str(ladder),
         **origin(wanted, start_from),
+        **({} if options.exposure == FULL else {"exposure": options.exposure}),
     }
     folder = kept.stage("train", facts)
     model, report = folder / "model.safetensors", folder / REPORT
@@ -96,6 +98,7 @@ def train(
             model,
             config,
             ladder=ladder,
+            exposure=options.exposure,
             wanted=wanted,
             start_from=start_from,
             device=options.device,

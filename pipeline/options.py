@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from tsr.core.rect import FULL
+
 if TYPE_CHECKING:
     from tsr.trainer.config import TrainConfig
 
@@ -26,6 +28,8 @@ class Options:
         slow_motion: keep the input's rate and stretch time instead.
         encoder, crf: see `tsr.core.clip_io.choose_encoding`.
         part: seconds [from, to) of the input that are retimed; all of it if None.
+        exposure: of the input's frames, as a fraction of their interval; `auto`: each shot's own,
+            estimated.
         device: `auto`, `cpu` or `cuda`, for training and running.
         overwrite: replace existing outputs.
         shots: each shot of the video is made by itself. overlays: logos and the like keep their
@@ -40,6 +44,7 @@ class Options:
     encoder: str | None = None
     crf: int | None = None
     part: tuple[Fraction, Fraction] | None = None
+    exposure: float | Literal["auto"] = FULL
     device: str = "auto"
     overwrite: bool = False
     shots: bool = True
@@ -68,6 +73,7 @@ class Options:
             "encoder": self.encoder,
             "crf": self.crf,
             "range": [float(second) for second in self.part] if self.part else None,
+            "exposure": None if self.exposure == FULL else self.exposure,
             "max_minutes": self.max_minutes,
             "shots": None if self.shots else False,
             "overlays": None if self.overlays else False,

@@ -6,6 +6,7 @@ from typing import Any
 
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
+from tsr.core.rect import FULL
 from tsr.core.tiling import Span
 from tsr.pipeline import machine, network
 from tsr.pipeline.cache import VideoCache
@@ -137,7 +138,8 @@ def _opened(file: Any, device: str) -> Any:
 
 def _interpolated(job: Job, plan: ShotPlan, content: Content) -> ShotNetwork:
     factor = ladder_factor(content.duplicates, job.options.factor)
-    ladder, backend = interpolation(factor)
+    exposure = FULL if job.options.exposure == "auto" else job.options.exposure
+    ladder, backend = interpolation(factor, exposure)
     maker = Maker(ladder, lambda: interpolation(factor)[1], content)
     facts = _facts(ladder, backend.name, content)
     return ShotNetwork(maker, facts, _record(plan, content), "fp32", backend.name)

@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tsr.core.clip_io import probe, read_volume
+from tsr.core.errors import SettingsError
 from tsr.pipeline import network
 from tsr.pipeline.cli import main
+from tsr.pipeline.interpolation import interpolation
 from tsr.pipeline.record import RunRecord
 
 NUM_FRAMES, HEIGHT, WIDTH = 20, 64, 96
@@ -206,6 +208,26 @@ def test_a_part_in_slow_motion_has_no_sound(tmp_path: Path, clip: Path, stubbed:
     assert made.times.span == given.times.span + len(inside) / given.fps
     assert not made.has_audio
     assert any("audio" in note for note in record.notes)
+
+
+def test_the_exposure_reaches_the_training_and_what_is_only_interpolated(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both follow what the user says; `auto` is left to the training."""
+    asked: list[object] = []
+
+    def refuse(*_: object, exposure: object, **__: object) -> None:
+        asked.append(exposure)
+        raise SettingsError("no training today")
+
+    monkeypatch.setattr("tsr.trainer.train.train", refuse)
+    for word in ("1/4", "auto", "full"):
+        given = (clip, "-o", tmp_path / "out.mp4", "--exposure", word)
+        assert tsr(tmp_path / "c", *given).exit_code == 1
+    assert asked == [0.25, "auto", 1.0]
+
+    ladder, _ = interpolation(4, 0.25)
+    assert (ladder.factor, ladder.exposure) == (4, 0.25)
 
 
 def test_words_and_files_of_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
