@@ -7,7 +7,8 @@ docs/architecture.md). The runtime's fast versions are tested against them.
 import numpy as np
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, rect_downsample, rect_expand
+from tsr.core.exposure import FULL
+from tsr.core.rect import rect_downsample, rect_expand
 from tsr.core.resize import resize_hw
 from tsr.core.volume import Volume
 

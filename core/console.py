@@ -19,8 +19,8 @@ from typing import Any, NoReturn, Self
 import click
 
 from tsr.core.errors import SettingsError, TsrError
+from tsr.core.exposure import DELTA, FULL
 from tsr.core.pipes import STANDARD, is_pipe, spooled
-from tsr.core.rect import DELTA, FULL
 from tsr.core.versions import versions
 
 

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, check_exposure, exposure_after, exposure_weights
+from tsr.core.exposure import FULL, check_exposure
+from tsr.core.rect import exposure_after, exposure_weights
 
 FACTORS = (2, 4, 8)
 """Temporal factors on offer: one to three network passes of ×2."""

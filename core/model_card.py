@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tsr.core.errors import ModelError, SettingsError
+from tsr.core.exposure import FULL
 from tsr.core.ladder import ScaleLadder
-from tsr.core.rect import FULL
 
 METADATA_KEY = "tsr"
 """The one metadata entry; a single JSON text, so that equal models are equal files."""

@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
+from tsr.core.exposure import FULL, check_exposure
 from tsr.core.volume import Volume
-
-FULL, DELTA = 1.0, 0.0
-"""Open for the whole interval, as the paper assumes, and for an instant."""
-
-
-def check_exposure(exposure: float) -> None:
-    """Raise `SettingsError` unless `exposure` is a fraction of the frame interval."""
-    if not DELTA <= exposure <= FULL:
-        raise SettingsError(
-            f"exposure {exposure}: expected 0 (an instant) to 1 (the whole frame interval)"
-        )
 
 
 def opened(factor: int, exposure: float = FULL) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.rect import FULL, exposure_weights
+from tsr.core.exposure import FULL
+from tsr.core.rect import exposure_weights
 from tsr.core.volume import Volume
 
 KEYS_A = -0.5

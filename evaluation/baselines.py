@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, exposure_weights
+from tsr.core.exposure import FULL
+from tsr.core.rect import exposure_weights
 from tsr.core.resize import keys_kernel
 from tsr.core.volume import Volume, check_volume
 

@@ -2,8 +2,8 @@
 
 from fractions import Fraction
 
+from tsr.core.exposure import FULL
 from tsr.core.ladder import ScaleLadder
-from tsr.core.rect import FULL
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.recording import interpolation as adds_nothing
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tsr.core.cache import keep
 from tsr.core.clip_io import ClipInfo
 from tsr.core.errors import ModelError, TsrError
+from tsr.core.exposure import FULL
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
-from tsr.core.rect import FULL
 from tsr.pipeline import machine
 from tsr.pipeline.cache import VideoCache
 from tsr.pipeline.job import MODEL_FACTOR

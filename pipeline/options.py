@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 
 if TYPE_CHECKING:
     from tsr.trainer.config import TrainConfig

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 
 ShotSource = Literal["trained", "borrowed", "interpolated"]
 """How a shot was made: by a network trained on it, by that of a similar shot, or by plain

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from tsr.core.exposure import FULL
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
-from tsr.core.rect import FULL
 from tsr.core.tiling import Span
 from tsr.pipeline import machine, network
 from tsr.pipeline.cache import VideoCache

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 from tsr.core.tiling import Span
 from tsr.core.volume import Volume
 

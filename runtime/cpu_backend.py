@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume
 from tsr.runtime import cpu_kernels

@@ -15,7 +15,8 @@ from numba.core import config
 
 from tsr.core.cores import usable_cores
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, opened
+from tsr.core.exposure import FULL
+from tsr.core.rect import opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import spans
 from tsr.core.volume import Volume, check_volume

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cuda_kernels import CudaKernels, Device, DeviceVolume, TimeTable

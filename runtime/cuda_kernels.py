@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, opened
+from tsr.core.exposure import FULL
+from tsr.core.rect import opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import NETWORK_HALO, Span
 from tsr.core.volume import padded_size

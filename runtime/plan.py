@@ -8,8 +8,8 @@ in any order, give the same frames, and memory is bounded by the segment.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from tsr.core.exposure import FULL
 from tsr.core.ladder import NetworkPass, ScaleLadder, Step
-from tsr.core.rect import FULL
 from tsr.core.resize import ResampleTaps, double_taps
 from tsr.core.tiling import NETWORK_HALO, Span, clamped, spans
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
+from tsr.core.exposure import FULL
 from tsr.core.ladder import NetworkPass, Rung, ScaleLadder
-from tsr.core.rect import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cascade import FramePyramid, run_segment

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, exposure_after
+from tsr.core.exposure import FULL
+from tsr.core.rect import exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.crops import CropSampler

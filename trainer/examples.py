@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, rect_downsample
+from tsr.core.exposure import FULL
+from tsr.core.rect import rect_downsample
 from tsr.core.resize import resize_hw
 from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.rect import DELTA, FULL
+from tsr.core.exposure import DELTA, FULL
 from tsr.core.resize import halving_matrix
 from tsr.trainer.patches import FREQUENCIES, SIDE, Floats, Grey, Patches, moving_patches
 

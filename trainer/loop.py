@@ -12,7 +12,8 @@ from torch import Tensor
 
 from tsr.core.console import duration
 from tsr.core.errors import SettingsError
-from tsr.core.rect import FULL, exposure_after
+from tsr.core.exposure import FULL
+from tsr.core.rect import exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler

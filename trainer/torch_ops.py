@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tsr.core.rect import FULL, opened
+from tsr.core.exposure import FULL
+from tsr.core.rect import opened
 from tsr.core.resize import double_taps
 from tsr.core.tiling import NETWORK_HALO
 

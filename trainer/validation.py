@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tsr.core.rect import FULL
+from tsr.core.exposure import FULL
 from tsr.core.volume import Volume
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2

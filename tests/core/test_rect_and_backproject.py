@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 
 from tsr.core.backproject import backproject, backproject_hw, backproject_t
 from tsr.core.errors import SettingsError
-from tsr.core.rect import (
-    exposure_after,
-    exposure_weights,
-    opened,
-    rect_downsample,
-    rect_expand,
-)
+from tsr.core.rect import exposure_after, exposure_weights, opened, rect_downsample, rect_expand
 from tsr.core.resize import resize_hw
 
 ROUNDING = 2e-6
