@@ -78,6 +78,32 @@ def ideas(report: Report) -> str:
     return f"{report['method']}\n\n{table(head, rows)}\n\n{ladders['what']}: {shorter}."
 
 
+def trials(report: Report) -> str:
+    """Ideas that were tried one by one, with what became of them."""
+    clips = list(report["trials"][0]["gain"])
+    rows = [
+        [
+            trial["idea"],
+            *(f"{trial['gain'][clip]:+.2f}" if clip in trial["gain"] else "" for clip in clips),
+            trial["verdict"],
+        ]
+        for trial in report["trials"]
+    ]
+    rehearsals = report["rehearsals"]
+    kinds = list(next(iter(rehearsals["gains"].values())))
+    heard = [
+        [video, *(f"{gains[kind]:+.2f}" for kind in kinds)]
+        for video, gains in rehearsals["gains"].items()
+    ]
+    parts = [
+        report["method"],
+        table(["idea", *clips, "verdict"], rows),
+        f"{rehearsals['what']}:",
+        table(["video", *kinds], heard),
+    ]
+    return "\n\n".join(parts)
+
+
 def gpu(report: Report) -> str:
     """Kernels against the copy, network passes, the cascade per output frame."""
     ceilings = report.get("torch", {})
@@ -219,6 +245,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "gpu": ("GPU", gpu),
     "training": ("Training speed", training),
     "ideas": ("Ideas for", ideas),
+    "trials": ("Trials on", trials),
     "backprojection": ("Back-projection on the CPU", backprojection),
     "long": ("A long", generic),
 }

@@ -5,6 +5,7 @@ minute without an answer, and anything but a `TsrError` of one line are failures
 """
 
 import json
+import os
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MANY = settings(FEW, max_examples=400)
+MANY = settings(FEW, max_examples=int(os.environ.get("TSR_FUZZ", "200")))
 
 Shelf = dict[str, bytes]
 Mutations = list[tuple[str, float, int]]
@@ -92,7 +93,7 @@ def test_many_mutated_clips(
     suffix: str,
     mutations: Mutations,
 ) -> None:
-    """The same, 400 times."""
+    """The same, 200 times, or as often as TSR_FUZZ says."""
     open_mutated(worker, shelf, tmp_path, suffix, mutations)
 
 
