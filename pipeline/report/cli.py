@@ -23,10 +23,10 @@ def main(record: Path, output: Path | None, overwrite: bool) -> None:
     each run in its cache (`tsr cache` says where), under records/.
     """
     from tsr.core.console import Progress, duration
-    from tsr.core.outputs import check_output
+    from tsr.core.outputs import check_output, named
     from tsr.pipeline.report.story import write_report
 
-    output = output or record.with_suffix(".html")
+    output = output or named(record).with_suffix(".html")
     found = read_record(record)
     check_output(output, inputs=(record, found.input, found.output), overwrite=overwrite)
     progress = Progress("report")

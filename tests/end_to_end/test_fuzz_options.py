@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MANY = settings(FEW, max_examples=int(os.environ.get("TSR_FUZZ", "100")))
+MANY = settings(FEW, max_examples=int(os.environ.get("TSR_FUZZ", "60")))
 
 NUMBERS = ["0", "-1", "1", "2", "3", "7", "1/8", "1/3", "nan", "inf", "-inf", "1e309", "1e-320"]
 NUMBERS += ["9223372036854775808", "99999999999999999999999", "0x10", "1_000", "²", "٣", ""]
@@ -169,7 +169,7 @@ def test_any_option(shelf: Path, line: tuple[str, list[str]]) -> None:
 @MANY
 @given(line=command_lines())
 def test_many_options(shelf: Path, line: tuple[str, list[str]]) -> None:
-    """The same, a hundred times, or as often as TSR_FUZZ says."""
+    """The same, 60 times, or as often as TSR_FUZZ says."""
     behaves(shelf, *line)
 
 
