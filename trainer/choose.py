@@ -6,6 +6,7 @@ that best is taken; when nobody beats cubic interpolation (noise, tiny vibration
 the whole training, and plain interpolation with back-projection is the better result.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -33,6 +34,9 @@ MIN_STEPS = 90
 
 MAX_STEPS = 300
 """More tell no more."""
+
+WARM_UP, TIMED = 2, 4
+"""Steps taken to know how long one takes."""
 
 MARGIN = 0.1
 """dB by which another kind must beat `both`: about what another seed changes."""
@@ -74,20 +78,29 @@ def choose_examples(
     Returns:
         The choice, None when `stop` said so.
     """
-    kinds = _affordable(config)
+    kinds = _affordable(config.steps)
     if not kinds:
         return Choice("both", f"{config.steps} steps are too few to compare kinds in", {})
     frames = video.shape[1] // 2 * 2
     video = np.ascontiguousarray(video[:, :frames])
     low = rect2(torch.from_numpy(video)[None], exposures[0])[0].numpy()
     validation = Validation(video, device, exposures)
+    budget = config.steps
+    if config.max_minutes is not None:
+        pace = _seconds_per_step(low, config, device, exposures)
+        budget = min(budget, int(60 * config.max_minutes / pace))
+        kinds = _affordable(budget)
+        if not kinds:
+            return Choice(
+                "both", f"{config.max_minutes:g} minutes are too few to compare kinds", {}
+            )
     gains: dict[str, float] = {}
     for kind in kinds:
         try:
             sources = internal_sources(low, config.crop, kind, exposure_after(2, exposures[0]))
         except SettingsError:
             continue  # half the frames hold no crop of this kind
-        short = replace(config, examples=kind, steps=_steps(config, kinds), max_minutes=None)
+        short = replace(config, examples=kind, steps=_steps(budget, kinds), max_minutes=None)
         sampler = CropSampler(sources, config.crop, device)
         gain = _rehearse(short, sampler, validation, exposures, stop)
         if gain is None:
@@ -96,17 +109,35 @@ def choose_examples(
     return _best(gains)
 
 
-def _affordable(config: TrainConfig) -> list[FixedExamples]:
-    """The kinds that the budget allows to compare; the default kind first."""
+def _affordable(budget: int) -> list[FixedExamples]:
+    """The kinds that a training of so many steps allows to compare; the default kind first."""
     kinds: list[FixedExamples] = ["both", "within", "across"]
     for some in (kinds, kinds[:1]):
-        if config.steps * SHARE >= MIN_STEPS * len(some):
+        if budget * SHARE >= MIN_STEPS * len(some):
             return some
     return []
 
 
-def _steps(config: TrainConfig, kinds: list[FixedExamples]) -> int:
-    return min(MAX_STEPS, int(config.steps * SHARE / len(kinds)))
+def _steps(budget: int, kinds: list[FixedExamples]) -> int:
+    return min(MAX_STEPS, int(budget * SHARE / len(kinds)))
+
+
+def _seconds_per_step(
+    low: Volume, config: TrainConfig, device: torch.device, exposures: Sequence[float]
+) -> float:
+    """What a step takes here, where minutes bound the training; the first ones are slower."""
+    try:
+        sources = internal_sources(low, config.crop, "both", exposure_after(2, exposures[0]))
+    except SettingsError:
+        return 1e-9  # nothing will be compared
+    state = TrainState.fresh(config, device)
+    take_step = step_function(state, CropSampler(sources, config.crop, device), config, exposures)
+    for _ in range(WARM_UP):
+        float(take_step(config.learning_rate))
+    started = time.monotonic()
+    for _ in range(TIMED):
+        float(take_step(config.learning_rate))
+    return (time.monotonic() - started) / TIMED
 
 
 def _rehearse(
