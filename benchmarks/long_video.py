@@ -77,13 +77,17 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+        self._look()  # however short the run was
 
     def _sample(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
         while not self._ended.wait(SAMPLE_SECONDS):
-            resident = int(Path("/proc/self/statm").read_text().split()[1]) * page
-            seconds = time.monotonic() - self._started
-            self.samples.append((round(seconds, 1), round(resident / 2**20, 1)))
+            self._look()
+
+    def _look(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * page
+        seconds = time.monotonic() - self._started
+        self.samples.append((round(seconds, 1), round(resident / 2**20, 1)))
 
 
 def stub(job: Any, found: Any, retimed: Any, kept: Any, told: Told) -> dict[Span, ShotNetwork]:
