@@ -74,7 +74,9 @@ def facts(footage: Footage, first: Survey, second: Gathered) -> list[tuple[str, 
     rate = float(footage.slow.fps)
     rows = [(f"{count} → {count * record.factor}", f"frames, from {rate:.5g} per second")]
     if gain := _gain(record):
-        rows.append((f"{gain:+.2f} dB", "over cubic interpolation, on parts kept back"))
+        rows.append(
+            (f"{gain:+.2f} dB", "over cubic interpolation, the video predicted from half its rate")
+        )
     lossy = "" if footage.lossless else ", which is encoded with loss"
     rows.append((f"{found.worst:.2f} / 255", f"largest error of the output{lossy}, re-blurred"))
     if second.verdicts is not None:
