@@ -84,10 +84,13 @@ def choose_examples(
     frames = video.shape[1] // 2 * 2
     video = np.ascontiguousarray(video[:, :frames])
     low = rect2(torch.from_numpy(video)[None], exposures[0])[0].numpy()
+    usual = _sampler(low, config, "both", device, exposures)
+    if usual is None:  # then none of the kinds has crops
+        return _best({})
     validation = Validation(video, device, exposures)
     budget = config.steps
     if config.max_minutes is not None:
-        pace = _seconds_per_step(low, config, device, exposures)
+        pace = _seconds_per_step(usual, config, exposures)
         budget = min(budget, int(60 * config.max_minutes / pace))
         kinds = _affordable(budget)
         if not kinds:
@@ -96,12 +99,10 @@ def choose_examples(
             )
     gains: dict[str, float] = {}
     for kind in kinds:
-        try:
-            sources = internal_sources(low, config.crop, kind, exposure_after(2, exposures[0]))
-        except SettingsError:
-            continue  # half the frames hold no crop of this kind
+        sampler = usual if kind == "both" else _sampler(low, config, kind, device, exposures)
+        if sampler is None:
+            continue
         short = replace(config, examples=kind, steps=_steps(budget, kinds), max_minutes=None)
-        sampler = CropSampler(sources, config.crop, device)
         gain = _rehearse(short, sampler, validation, exposures, stop)
         if gain is None:
             return None
@@ -122,16 +123,27 @@ def _steps(budget: int, kinds: list[FixedExamples]) -> int:
     return min(MAX_STEPS, int(budget * SHARE / len(kinds)))
 
 
+def _sampler(
+    low: Volume,
+    config: TrainConfig,
+    kind: FixedExamples,
+    device: torch.device,
+    exposures: Sequence[float],
+) -> CropSampler | None:
+    """Crops of one kind; None if half the frames hold none."""
+    try:
+        sources = internal_sources(low, config.crop, kind, exposure_after(2, exposures[0]))
+    except SettingsError:
+        return None
+    return CropSampler(sources, config.crop, device)
+
+
 def _seconds_per_step(
-    low: Volume, config: TrainConfig, device: torch.device, exposures: Sequence[float]
+    sampler: CropSampler, config: TrainConfig, exposures: Sequence[float]
 ) -> float:
     """What a step takes here, where minutes bound the training; the first ones are slower."""
-    try:
-        sources = internal_sources(low, config.crop, "both", exposure_after(2, exposures[0]))
-    except SettingsError:
-        return 1e-9  # nothing will be compared
-    state = TrainState.fresh(config, device)
-    take_step = step_function(state, CropSampler(sources, config.crop, device), config, exposures)
+    state = TrainState.fresh(config, sampler.device)
+    take_step = step_function(state, sampler, config, exposures)
     for _ in range(WARM_UP):
         float(take_step(config.learning_rate))
     started = time.monotonic()

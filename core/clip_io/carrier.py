@@ -14,7 +14,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.stream import Stream
 
-STREAM_ERRORS = (FFmpegError, OSError, ValueError, TypeError, NotImplementedError)
+STREAM_ERRORS = (FFmpegError, OSError, ValueError, NotImplementedError)
 """What PyAV raises on streams that it or the muxer cannot handle."""
 
 FILE_KEYS = {

@@ -90,7 +90,9 @@ def test_minutes_bound_the_choice_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert some is not None
     assert list(some.gains) == ["both"]
     monkeypatch.undo()
-    assert 0 < choose._seconds_per_step(video, CONFIG, CPU, (1.0,)) < 60
+    sampler = choose._sampler(video, CONFIG, "both", CPU, (1.0,))
+    assert sampler is not None
+    assert 0 < choose._seconds_per_step(sampler, CONFIG, (1.0,)) < 60
 
 
 def test_a_training_needs_a_kind() -> None:
