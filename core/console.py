@@ -208,6 +208,16 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -
         ctx.exit()
 
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto takes a GPU if there is one that can be used.",
+)
+"""Where a command computes; the same words for all."""
+
+
 def check_installed(what: str, extra: str, packages: dict[str, str]) -> None:
     """Raise `SettingsError` unless all modules that `what` needs can be imported.
 

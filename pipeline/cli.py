@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsr.core.console import ExposureType, InPath, command, duration
+from tsr.core.console import ExposureType, InPath, command, device_option, duration
 from tsr.core.errors import TsrError
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
@@ -119,13 +119,7 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     type=click.FloatRange(min=0, min_open=True),
     help="End the learning of a shot after this time at the latest.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a GPU if there is one that can be used.",
-)
+@device_option
 @click.option(
     "--preview",
     is_flag=True,

@@ -15,6 +15,7 @@ from tsr.core.console import (
     check_standard_output,
     check_tile,
     command,
+    device_option,
     duration,
 )
 from tsr.core.pipes import STANDARD
@@ -50,13 +51,7 @@ if TYPE_CHECKING:
 @click.option(
     "--crf", "quality", type=int, help="Encoder's constant quality: lower is better and larger."
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a GPU if there is one that can be used.",
-)
+@device_option
 @click.option(
     "--cpu-engine",
     type=click.Choice(["auto", "onnxruntime", "openvino"]),

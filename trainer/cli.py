@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from tsr.core.console import ClipPath, ExposureType, InPath, Progress, command, duration
+from tsr.core.console import (
+    ClipPath,
+    ExposureType,
+    InPath,
+    Progress,
+    command,
+    device_option,
+    duration,
+)
 from tsr.core.errors import TsrError
 from tsr.core.outputs import named
 
@@ -64,7 +72,7 @@ from tsr.core.outputs import named
     metavar="MODEL",
     help="Start from the weights of this model: a third of the preset's steps then.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@device_option
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing model.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
