@@ -19,17 +19,13 @@ from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.cuda_graph import GraphedStep
 from tsr.trainer.examples import internal_sources
+from tsr.trainer.network import EDGE_FRAMES
 from tsr.trainer.optimiser import set_rate
 from tsr.trainer.precision import computes_half
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
 from tsr.trainer.torch_ops import interpolated
 from tsr.trainer.validation import Validation
-
-EDGE_FRAMES = 2
-"""Frames at each temporal end of a crop that the loss ignores (release): the cubic interpolation
-sees less there than it will inside a video."""
-
 
 REPORT_SECONDS = 5.0
 """Time between two reports when no validation falls due."""
@@ -166,10 +162,8 @@ def train_step(
     network = state.network
     half = computes_half(config, htr.device)
     with torch.autocast(htr.device.type, torch.bfloat16, enabled=half):
-        residual = network.residual(
-            base.contiguous(memory_format=torch.channels_last_3d), same=True
-        )
-    loss = (residual.float()[:, :, EDGE_FRAMES:-EDGE_FRAMES] - target).square().mean()
+        residual = network.residual_of_crops(base.contiguous(memory_format=torch.channels_last_3d))
+    loss = (residual.float() - target).square().mean()
     network.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     for optimiser in state.optimisers:

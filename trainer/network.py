@@ -1,6 +1,7 @@
 """The video-specific network and its file (paper 4.1, Fig. 8a)."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,6 +18,10 @@ from tsr.core.tiling import NETWORK_HALO
 KERNELS = ((3, 3, 3), (3, 3, 3), *[(1, 3, 3)] * 5, (3, 3, 3))
 """(t, h, w) extent of the eight convolutions; sharper in space than in time (method-notes.md)."""
 
+
+EDGE_FRAMES = sum(t // 2 for t, _, _ in KERNELS[1:])
+"""Frames at each temporal end of a crop that training leaves out (release: 2): the cubic
+interpolation sees less there than it will inside a video."""
 
 CENTRE = 0.5
 """Taken off the input: with values around zero no layer dies early on (+0.15 dB at 900 steps)."""
@@ -74,23 +79,30 @@ class TsrNetwork(nn.Module):
             if parameter.dim() == 5:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
 
-    def residual(self, base: Tensor, *, same: bool = False) -> Tensor:
-        """What to add to `base` (B, 3, T, H, W); with `same`, zero padding keeps the size."""
-        *hidden, last = self.layers
+    def residual(self, base: Tensor) -> Tensor:
+        """What to add to `base` (B, 3, T + 6, H + 16, W + 16) inside the halo."""
+        return self._residual(base, [(0, 0, 0)] * len(KERNELS))
+
+    def residual_of_crops(self, base: Tensor) -> Tensor:
+        """What to add to training crops `base` (B, 3, T, H, W), but for the frames at their ends:
+        (B, 3, T - 2 · `EDGE_FRAMES`, H, W). Zero padding does for the rest of the halo."""
+        # In time in the first layer alone: what the ends need later would be thrown away anyway.
+        return self._residual(
+            base, [(t // 2 * (n == 0), h // 2, w // 2) for n, (t, h, w) in enumerate(KERNELS)]
+        )
+
+    def _residual(self, base: Tensor, paddings: Sequence[tuple[int, int, int]]) -> Tensor:
         x = base - CENTRE
-        for layer in hidden:
-            x = F.relu(_convolve(x, layer, same))
-        return _convolve(x, last, same)
+        for layer, padding in zip(self.layers, paddings, strict=True):
+            x = F.conv3d(x, layer.weight, layer.bias, padding=padding)
+            if layer is not self.layers[-1]:
+                x = F.relu(x)
+        return x
 
     def forward(self, base: Tensor) -> Tensor:
         """(B, 3, T + 6, H + 16, W + 16) cubic-interpolated → (B, 3, T, H, W) high frame rate."""
         t, h, w = NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w
         return base[:, :, t:-t, h:-h, w:-w] + self.residual(base)
-
-
-def _convolve(x: Tensor, layer: nn.Conv3d, same: bool) -> Tensor:
-    padding = [size // 2 for size in layer.kernel_size] if same else 0
-    return F.conv3d(x, layer.weight, layer.bias, padding=padding)
 
 
 def save_model(path: Path, network: TsrNetwork, card: ModelCard) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY
 from tsr.core.tiling import NETWORK_HALO
-from tsr.trainer.network import TsrNetwork, load_model, save_model
+from tsr.trainer.network import CENTRE, EDGE_FRAMES, TsrNetwork, load_model, save_model
 from tsr.trainer.torch_ops import pad_halo
 
 HALO = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
@@ -52,11 +52,28 @@ def test_the_halo_is_all_that_a_voxel_depends_on() -> None:
 
 @torch.no_grad()
 def test_padding_inside_equals_the_halo_away_from_the_border() -> None:
-    """Training's `same` form and inference's halo form are one network."""
+    """Training's padded form and inference's halo form are one network."""
     network, base = models.random_network(), torch.rand(1, 3, 10, 24, 24)
     t, h, w = HALO
-    same = (base + network.residual(base, same=True))[:, :, t:-t, h:-h, w:-w]
-    torch.testing.assert_close(network(base), same, rtol=0, atol=1e-5)
+    padded = base[:, :, EDGE_FRAMES:-EDGE_FRAMES] + network.residual_of_crops(base)
+    assert padded.shape == (1, 3, 10 - 2 * EDGE_FRAMES, 24, 24)
+    inside = padded[:, :, t - EDGE_FRAMES : EDGE_FRAMES - t, h:-h, w:-w]
+    torch.testing.assert_close(network(base), inside, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_crops_see_zeros_around_them() -> None:
+    """As if every layer were padded, and the frames at the ends left out of the loss."""
+    network, base = models.random_network(), torch.rand(2, 3, 8, 12, 12)
+    made = base - CENTRE
+    for layer in network.layers:
+        padding = [size // 2 for size in layer.kernel_size]
+        made = torch.conv3d(made, layer.weight, layer.bias, padding=padding)
+        if layer is not network.layers[-1]:
+            made = made.relu()
+    torch.testing.assert_close(
+        network.residual_of_crops(base), made[:, :, EDGE_FRAMES:-EDGE_FRAMES], rtol=0, atol=1e-6
+    )
 
 
 @torch.no_grad()
