@@ -1,6 +1,6 @@
 """Half precision where the machine has it: bf16 convolutions, and the longer training they pay for.
 
-bf16 learns as well as FP32 (benchmarks/RESULTS.md) and takes a quarter of the time per step on a
+bf16 learns as well as FP32 (benchmarks/RESULTS.md) and takes a fraction of the time per step on a
 CPU with bf16 instructions. On one without, it is emulated and takes four times as long.
 """
 
@@ -11,19 +11,25 @@ import torch
 from tsr.trainer.config import Preset, TrainConfig
 
 HALF_STEPS: dict[Preset, int] = {"fast": 6000, "balanced": 20_000}
-"""Steps of a preset where bf16 is at home: in about the time that FP32 takes for its own number."""
+"""Steps of a preset in bf16 on a GPU and on CPUs that multiply tiles of it (AMX)."""
 
-CPU_FEATURES = ("avx512_bf16", "amx_bf16")
+VECTOR_STEPS: dict[Preset, int] = {"fast": 4200, "balanced": 14_000}
+"""The same on CPUs that multiply vectors of bf16, which takes two cores twice as long per step:
+as many as keep `fast` under 8 minutes and `balanced` under 25 there."""
+
+TILES, VECTORS = "amx_bf16", "avx512_bf16"
 """x86 instructions for bf16 products, as torch names them."""
 
 
 def native_half(device: torch.device) -> bool:
     """Whether bf16 is faster than FP32 there: on a GPU, and on CPUs with instructions for it."""
-    if device.type != "cpu":
-        return True
+    return device.type != "cpu" or _has(TILES) or _has(VECTORS)
+
+
+def _has(feature: str) -> bool:
     # Newer than the oldest torch that we take.
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(known.get(feature) for feature in CPU_FEATURES)
+    return bool(known.get(feature))
 
 
 def computes_half(config: TrainConfig, device: torch.device) -> bool:
@@ -39,6 +45,9 @@ def preset_here(name: Preset, device: torch.device, **changes: Any) -> TrainConf
     """
     given = {key: value for key, value in changes.items() if value is not None}
     config = TrainConfig.preset(name, **given)
-    if name in HALF_STEPS and computes_half(config, device):
-        return TrainConfig.preset(name, **{"steps": HALF_STEPS[name]} | given)
+    if not computes_half(config, device):
+        return config
+    steps = HALF_STEPS if device.type != "cpu" or _has(TILES) else VECTOR_STEPS
+    if name in steps:
+        return TrainConfig.preset(name, **{"steps": steps[name]} | given)
     return config

@@ -207,7 +207,6 @@ def test_from_an_edited_video_to_its_output(
 
     small = config.TrainConfig(channels=4, steps=3, batch=1, validate_every=3, precision="fp32")
     monkeypatch.setitem(config.PRESETS, "fast", small)
-    monkeypatch.setattr("tsr.trainer.precision.HALF_STEPS", {})
 
     cache, out = tmp_path / "c", tmp_path / "out.mkv"
     record = tsr(cache, edited, "-o", out, "--factor", 2)

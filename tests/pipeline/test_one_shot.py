@@ -27,7 +27,6 @@ def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     small = config.TrainConfig(channels=4, steps=4, batch=1, validate_every=2, precision="fp32")
     monkeypatch.setitem(config.PRESETS, "fast", small)
-    monkeypatch.setattr("tsr.trainer.precision.HALF_STEPS", {})
 
 
 def tsr(cache: Path, *arguments: object) -> Result:

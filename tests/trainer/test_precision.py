@@ -3,9 +3,16 @@
 import pytest
 import torch
 
-from tsr.trainer import precision
-from tsr.trainer.config import TrainConfig
-from tsr.trainer.precision import HALF_STEPS, computes_half, native_half, preset_here
+from tsr.trainer.config import Preset, TrainConfig
+from tsr.trainer.precision import (
+    HALF_STEPS,
+    TILES,
+    VECTOR_STEPS,
+    VECTORS,
+    computes_half,
+    native_half,
+    preset_here,
+)
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -14,12 +21,24 @@ def with_cpu(monkeypatch: pytest.MonkeyPatch, **features: bool) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features, raising=False)
 
 
-@pytest.mark.parametrize("feature", precision.CPU_FEATURES)
-def test_a_cpu_with_bf16_trains_longer_in_it(feature: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with_cpu(monkeypatch, **{feature: True})
+@pytest.mark.parametrize(
+    ("features", "steps"),
+    [
+        ({TILES: True, VECTORS: True}, HALF_STEPS),
+        ({TILES: True}, HALF_STEPS),
+        ({VECTORS: True}, VECTOR_STEPS),
+    ],
+)
+def test_a_cpu_with_bf16_trains_longer_in_it(
+    features: dict[str, bool], steps: dict[Preset, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By how fast it is at it."""
+    with_cpu(monkeypatch, **features)
     assert native_half(CPU)
     assert computes_half(TrainConfig(), CPU)
-    assert preset_here("fast", CPU).steps == HALF_STEPS["fast"]
+    assert preset_here("fast", CPU).steps == steps["fast"]
+    assert preset_here("balanced", CPU).steps == steps["balanced"]
+    assert preset_here("fast", CPU).steps > TrainConfig.preset("fast").steps
 
 
 def test_a_cpu_without_keeps_to_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
