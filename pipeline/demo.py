@@ -42,8 +42,7 @@ class DemoSettings:
     Args:
         input_frames: of the slow video. height, width: of its frames, in pixels.
         channels: width of the network. steps: length of the training; a number of steps and not a
-            time, so that the demo repeats itself. Five times as many gain 0.7 dB, but show the
-            wheel's true direction less clearly (+0.05 instead of +0.36 periods per frame).
+            time, so that the demo repeats itself.
         minutes: the training ends after this time at the latest, for slow machines.
     """
 
