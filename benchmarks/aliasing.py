@@ -29,10 +29,8 @@ from tsr.core.errors import TsrError
 from tsr.core.volume import Volume
 from tsr.evaluation.aliasing import (
     FACTOR,
-    INPUT_FRAMES,
     SIDE,
     AliasScene,
-    full_speed_frames,
     measure,
     scenes,
     verdict,
@@ -41,7 +39,6 @@ from tsr.evaluation.scenes import write_scene
 
 OUT = ROOT / "out" / "bench-aliasing"
 RESULTS = ROOT / "benchmarks" / "results" / "aliasing.json"
-PART = full_speed_frames(INPUT_FRAMES)
 
 
 def measure_scene(
@@ -53,15 +50,16 @@ def measure_scene(
     write_scene(
         chosen.scene,
         truth,
-        num_frames=INPUT_FRAMES * FACTOR,
+        num_frames=chosen.input_frames * FACTOR,
         height=SIDE,
         width=SIDE,
         encoder="ffv1",
     )
     job = Job(truth=truth, folder=out / name / f"x{FACTOR}", factor=FACTOR)
     degrade(job)
-    shown = {"truth": _at_full_speed(job, "truth")}
-    slow = np.stack(list(islice(ClipReader(job.slow), PART.start, PART.stop)), axis=1)
+    part = chosen.full_speed
+    shown = {"truth": _at_full_speed(job, "truth", part)}
+    slow = np.stack(list(islice(ClipReader(job.slow), part.start, part.stop)), axis=1)
     found = {
         "truth": _figures(chosen, shown["truth"], shown["truth"], FACTOR),
         "slow": _figures(chosen, slow, shown["truth"], 1),
@@ -69,14 +67,14 @@ def measure_scene(
     for method in methods:
         make(job, method)
         label = name_of(method)
-        shown[label] = _at_full_speed(job, label)
+        shown[label] = _at_full_speed(job, label, part)
         found[label] = _figures(chosen, shown[label], shown["truth"], FACTOR)
     return found, shown
 
 
-def _at_full_speed(job: Job, method: str) -> Volume:
+def _at_full_speed(job: Job, method: str, part: slice) -> Volume:
     # One frame more: as many steps as frames, each jump from one input frame to the next included.
-    frames = islice(job.frames(method), PART.start * FACTOR, PART.stop * FACTOR + 1)
+    frames = islice(job.frames(method), part.start * FACTOR, part.stop * FACTOR + 1)
     return np.stack(list(frames), axis=1)
 
 
@@ -94,6 +92,7 @@ def describe(chosen: AliasScene) -> dict[str, Any]:
         "apparent_speed": round(chosen.apparent_speed, 3),
         "aliased": chosen.aliased,
         "slower": list(chosen.slower),
+        "input_frames": chosen.input_frames,
         "holds_evidence": chosen.holds_evidence,
     }
 

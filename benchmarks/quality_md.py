@@ -1,5 +1,6 @@
 """The quality benchmark's part of RESULTS.md: scores and their means, then what ours costs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,8 @@ def title(method: str) -> str:
     """A method's name for people."""
     if method in TITLES:
         return TITLES[method]
-    return " ".join(["ours,", *method.split("-")[1:]])
+    changed = re.compile(r"([a-z]+)(\d+)")  # such as "steps1600"
+    return ", ".join(["ours", *(changed.sub(r"\2 \1", word) for word in method.split("-")[1:])])
 
 
 def _clip_rows(name: str, clip: Report) -> Iterator[list[str]]:

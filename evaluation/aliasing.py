@@ -4,7 +4,9 @@ A periodic structure that travels v periods per frame looks, sampled once per fr
 travelled v - round(v): the wrong way from half a period on, the right way too slowly from one on. A
 single frame pair cannot tell. A video can, if it also shows the same motion slower: sampled at half
 its rate, what travels v / 2 looks as v does, and the frames between are known (paper, section 3.1).
-So each scene states whether it holds this evidence, and one without it is measured, too.
+So each scene states whether it holds this evidence, and one without it is measured, too. What is
+too short to fill what a network sees at once, it cannot learn from undisturbed: so some scenes are
+measured in a short and in a long version.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from tsr.core.volume import Volume
 from tsr.evaluation.scenes import Grating, Profile, Scene, SpokedDisc, phase_steps
 
 FACTOR = 8
-INPUT_FRAMES = 32
+INPUT_FRAMES, LONG = 32, 64
 SIDE = 192
 """Pixels of a frame's side."""
 
@@ -57,6 +59,13 @@ class AliasScene:
     """Speeds of the phases before (and, mirrored, after) full speed, ascending; may be none."""
     title: str
     """For people, in few words."""
+    input_frames: int = INPUT_FRAMES
+    """Length of the slow video; all phases last in proportion to it."""
+
+    @property
+    def full_speed(self) -> slice:
+        """The input frames that lie wholly within the time of full speed."""
+        return full_speed_frames(self.input_frames)
 
     @property
     def apparent_speed(self) -> float:
@@ -102,6 +111,12 @@ def scenes() -> dict[str, AliasScene]:
         "wheel_slower": _wheel(0.6, (0.12, 0.3), "Wheel, slower before and after"),
         "stripes_slower": _stripes(0.6, (0.12, 0.3), "Stripes, slower before and after"),
         "wheel_twice": _wheel(1.3, (0.325, 0.65), "Wheel, over one period"),
+        "stripes_longer": _stripes(
+            0.6, (0.12, 0.3), "Stripes, slower, all for twice as long", LONG
+        ),
+        "wheel_twice_longer": _wheel(
+            1.3, (0.325, 0.65), "Wheel, over one period, all for twice as long", LONG
+        ),
         "wheel_steady": _wheel(0.6, (), "Wheel, always as fast"),
         "stripes_steady": _stripes(0.6, (), "Stripes, always as fast"),
         # Controls: with the same pattern as the alias above, only less blurred, who gets those
@@ -144,24 +159,34 @@ def full_speed_frames(num_frames: int) -> slice:
     return slice(int(np.ceil(first)), int(last))
 
 
-def _wheel(speed: float, slower: tuple[float, ...], title: str) -> AliasScene:
+def _wheel(
+    speed: float, slower: tuple[float, ...], title: str, input_frames: int = INPUT_FRAMES
+) -> AliasScene:
     # The fast camera's own exposure: eight frozen instants would show as rays in the blur.
-    wheel = SpokedDisc(spokes=6, speed=_profile(speed, slower, unit=1.0), shutter=1.0)
-    return AliasScene(scene=wheel, true_speed=speed, slower=slower, title=title)
+    profile = _profile(speed, slower, 1.0, input_frames)
+    wheel = SpokedDisc(spokes=6, speed=profile, shutter=1.0)
+    return AliasScene(
+        scene=wheel, true_speed=speed, slower=slower, title=title, input_frames=input_frames
+    )
 
 
-def _stripes(speed: float, slower: tuple[float, ...], title: str) -> AliasScene:
+def _stripes(
+    speed: float, slower: tuple[float, ...], title: str, input_frames: int = INPUT_FRAMES
+) -> AliasScene:
     period = SIDE / 8
-    stripes = Grating(period=period, speed=_profile(speed, slower, unit=period))
-    return AliasScene(scene=stripes, true_speed=speed, slower=slower, title=title)
+    stripes = Grating(period=period, speed=_profile(speed, slower, period, input_frames))
+    return AliasScene(
+        scene=stripes, true_speed=speed, slower=slower, title=title, input_frames=input_frames
+    )
 
 
-def _profile(speed: float, slower: tuple[float, ...], unit: float) -> Profile:
+def _profile(speed: float, slower: tuple[float, ...], unit: float, input_frames: int) -> Profile:
     """Speeds over a clip: up the slower phases to full speed, and down again.
 
     Args:
         speed, slower: periods per input frame.
         unit: the length of a period in the scene's own unit of way.
+        input_frames: of the clip.
     """
     first, last = FULL_SPEED
     count = max(len(slower), 1)
@@ -171,6 +196,6 @@ def _profile(speed: float, slower: tuple[float, ...], unit: float) -> Profile:
         end, start = first - place * before, last + place * after
         knots = [(end - before, value), (end - RAMP, value), *knots]
         knots += [(start + RAMP, value), (start + after, value)]
-    frames = INPUT_FRAMES * FACTOR
+    frames = input_frames * FACTOR
     times = tuple(share * frames for share, _ in knots)
     return Profile(times, tuple(value * unit / FACTOR for _, value in knots))
