@@ -71,6 +71,27 @@ def test_what_follows_from_the_gains(gains: dict[str, float], expected: str) -> 
     assert choose._best(gains).examples == expected
 
 
+@pytest.mark.parametrize(
+    ("learned", "expected"), [(None, "none"), (-0.2, "none"), (0.1, "none"), (0.5, "both")]
+)
+def test_who_has_learned_is_not_given_up(learned: float | None, expected: str) -> None:
+    """However badly half of the frames serve for the other half."""
+    choice = choose._best({"both": -0.7, "within": -0.5}, learned)
+    assert choice.examples == expected
+    assert ("on what it was shown" in choice.reason) == (expected == "both")
+
+
+def test_stripes_that_half_the_frames_show_wrongly_are_learned() -> None:
+    """One octave down their direction cannot be told; in the video itself it may be."""
+    t, x = np.arange(28)[:, None], np.arange(24)
+    speed = np.where(abs(np.arange(28) - 13.5) < 4, 0.6, 0.3)  # periods per frame; a period is 6 px
+    wave = 0.5 + 0.3 * np.sin(2 * np.pi * (x / 6 - np.cumsum(speed)[:, None])) + 0 * t
+    video = np.broadcast_to(wave[None, :, None], (3, 28, 24, 24)).astype(np.float32)
+    choice = choose_examples(np.ascontiguousarray(video), CONFIG, CPU)
+    assert choice is not None
+    assert choice.examples != "none"
+
+
 def test_a_short_training_is_not_worth_a_choice() -> None:
     """Rehearsals must not take more than their share, and fewer steps would tell nothing."""
     choice = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=50), CPU)
