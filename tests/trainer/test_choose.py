@@ -81,15 +81,18 @@ def test_who_has_learned_is_not_given_up(learned: float | None, expected: str) -
     assert ("on what it was shown" in choice.reason) == (expected == "both")
 
 
-def test_stripes_that_half_the_frames_show_wrongly_are_learned() -> None:
-    """One octave down their direction cannot be told; in the video itself it may be."""
-    t, x = np.arange(28)[:, None], np.arange(24)
-    speed = np.where(abs(np.arange(28) - 13.5) < 4, 0.6, 0.3)  # periods per frame; a period is 6 px
-    wave = 0.5 + 0.3 * np.sin(2 * np.pi * (x / 6 - np.cumsum(speed)[:, None])) + 0 * t
-    video = np.broadcast_to(wave[None, :, None], (3, 28, 24, 24)).astype(np.float32)
-    choice = choose_examples(np.ascontiguousarray(video), CONFIG, CPU)
-    assert choice is not None
-    assert choice.examples != "none"
+@pytest.mark.parametrize("moves", [True, False])
+def test_learned_is_what_the_video_itself_allows(moves: bool) -> None:
+    """Turning spokes can be learned; noise cannot, although a shifted frame of it can."""
+    turning = (0.2 + 0.6 * clips.rotating_spokes(32, 20, 24, turn=0.3)).astype(np.float32)
+    video = turning if moves else noise_over_a_still_picture()
+    sampler = choose._sampler(video, CONFIG, "both", CPU, (1.0,))
+    assert sampler is not None
+    network = choose._rehearse(replace(CONFIG, steps=60), sampler, (1.0,), lambda: False)
+    assert network is not None
+    learned = choose._learned(network, video, CONFIG, CPU, (1.0,))
+    assert learned is not None
+    assert (learned > choose.LEARNED) == moves
 
 
 def test_a_short_training_is_not_worth_a_choice() -> None:
