@@ -52,10 +52,16 @@ class CropSampler:
         self._last_start = on_device(shapes[:, 1:] - extents)
         self._offsets = on_device(np.array(offsets))
         self._plane = on_device(shapes[:, 1:].prod(axis=1))
-        self._role_steps = on_device((roles * strides[:, None, :]).sum(axis=2))
+        self._last = on_device(shapes[:, 1:] - 1)
+        self._roles = on_device(roles)
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Cut `count` crops: (count, 3, T, H, W) float32 in [0, 1] on the sampler's device."""
+    def draw(self, count: int, generator: torch.Generator, around: int = 0) -> Tensor:
+        """Cut `count` crops: (count, 3, T, H, W) float32 in [0, 1] on the sampler's device.
+
+        Args:
+            around: pixels that are cut out with a crop on each side, the border of the copy
+                repeated as at run time: H and W are larger by twice as much.
+        """
         u = torch.rand((9, count), generator=generator, device=self.device, dtype=torch.float64)
         source = torch.searchsorted(self._share, u[0]).clamp_(max=len(self._share) - 1)
         cell = torch.searchsorted(self._cells, source + u[1])
@@ -66,34 +72,40 @@ class CropSampler:
         where = torch.stack([local // per_plane, local % per_plane // per_row, local % per_row], 1)
         start = where * CELL + (u[2:5].T * CELL).long()
         start = torch.minimum(start, self._last_start[source])
-        base = self._offsets[source] + (start * self._strides[source]).sum(1)
-        base, steps = self._augment(base, self._role_steps[source], u[5:9])
-        return self._gather(base, steps, self._plane[source])
+        start, roles = self._augment(start, self._roles[source], u[5:9])
+        return self._gather(source, start, roles, around)
 
-    def _augment(self, base: Tensor, steps: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    def _augment(self, start: Tensor, roles: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
         """Mirror in space and time and rotate by 90°, by changing where and how a crop is read."""
         if self.crop[1] == self.crop[2]:
-            turned = torch.stack([steps[:, 0], steps[:, 2], steps[:, 1]], 1)
-            steps = torch.where((u[3] < ROTATE)[:, None], turned, steps)
+            turned = torch.stack([roles[:, 0], roles[:, 2], roles[:, 1]], 1)
+            roles = torch.where((u[3] < ROTATE)[:, None, None], turned, roles)
         for role, chance in ((0, FLIP_TIME), (1, FLIP_SPACE), (2, FLIP_SPACE)):
-            flipped = u[role] < chance
-            base = torch.where(flipped, base + (self.crop[role] - 1) * steps[:, role], base)
-            sign = torch.ones_like(steps)
+            flipped = (u[role] < chance)[:, None]
+            start = torch.where(flipped, start + (self.crop[role] - 1) * roles[:, role], start)
+            sign = torch.ones_like(roles)
             sign[:, role] = torch.where(flipped, -1, 1)
-            steps = steps * sign
-        return base, steps
+            roles = roles * sign
+        return start, roles
 
-    def _gather(self, base: Tensor, steps: Tensor, plane: Tensor) -> Tensor:
-        t, y, x = (torch.arange(n, device=self.device) for n in self.crop)
-        channel = torch.arange(3, device=self.device)
-        index = (
-            base[:, None, None, None, None]
-            + plane[:, None, None, None, None] * channel[:, None, None, None]
-            + steps[:, 0, None, None, None, None] * t[:, None, None]
-            + steps[:, 1, None, None, None, None] * y[:, None]
-            + steps[:, 2, None, None, None, None] * x
+    def _gather(self, source: Tensor, start: Tensor, roles: Tensor, around: int) -> Tensor:
+        frames, height, width = self.crop
+        t, y, x = (
+            torch.arange(-more, n + more, device=self.device)
+            for n, more in ((frames, 0), (height, around), (width, around))
         )
-        return self._values[index]  # (B, 3, T, H, W)
+        index = self._offsets[source][:, None, None, None]
+        for axis in range(3):
+            t_role, y_role, x_role = roles[:, :, axis].T[:, :, None, None, None]
+            place = start[:, axis, None, None, None] + t_role * t[:, None, None]
+            place = place + y_role * y[:, None] + x_role * x
+            if around:
+                last = self._last[source, axis][:, None, None, None]
+                place = torch.minimum(place.clamp_(min=0), last)
+            index = index + place * self._strides[source, axis][:, None, None, None]
+        channel = torch.arange(3, device=self.device)[:, None, None, None]
+        plane = self._plane[source][:, None, None, None, None]
+        return self._values[index[:, None] + plane * channel]  # (B, 3, T, H, W)
 
 
 def _concatenate(copies: list[Volume]) -> tuple[NDArray[np.float32], list[int]]:

@@ -1,0 +1,98 @@
+"""The last part of a training: crops with their surroundings, as the network meets them later."""
+
+from dataclasses import replace
+
+import clips
+import numpy as np
+import pytest
+import torch
+
+from tsr.trainer.config import TrainConfig
+from tsr.trainer.crops import CropSampler
+from tsr.trainer.examples import ACROSS_X, WITHIN, Roles, Source
+from tsr.trainer.loop import step_function, train_on_volume
+from tsr.trainer.state import TrainState
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(channels=4, steps=10, batch=4, examples="both", precision="fp32")
+SIDE, AROUND = 16, 8
+
+
+def sampler(roles: Roles, copy: np.ndarray) -> CropSampler:
+    return CropSampler([Source(copy, roles, 1.0)], (SIDE, SIDE, SIDE), CPU)
+
+
+def drawn(cutter: CropSampler, around: int) -> torch.Tensor:
+    return cutter.draw(6, torch.Generator().manual_seed(3), around)
+
+
+@pytest.mark.parametrize("roles", [WITHIN, ACROSS_X])
+def test_surroundings_lie_around_the_same_crop(roles: Roles) -> None:
+    copy = np.random.default_rng(0).random((3, 20, 24, 28), dtype=np.float32)
+    cutter = sampler(roles, copy)
+    large = drawn(cutter, AROUND)
+    assert large.shape == (6, 3, SIDE, SIDE + 2 * AROUND, SIDE + 2 * AROUND)
+    inside = large[..., AROUND:-AROUND, AROUND:-AROUND]
+    assert torch.equal(inside, drawn(cutter, 0))
+
+
+def test_the_border_is_repeated_as_at_run_time() -> None:
+    """A copy of a crop's size has nothing around it: all that is cut out is its padding."""
+    copy = np.random.default_rng(1).random((3, SIDE, SIDE, SIDE), dtype=np.float32)
+    padded = np.pad(copy, [(0, 0), (0, 0), (AROUND, AROUND), (AROUND, AROUND)], "edge")
+    for crop in drawn(sampler(WITHIN, copy), AROUND):
+        sides = [
+            turned[:, ::time]
+            for time in (1, -1)
+            for flipped in (padded, padded[..., ::-1], padded[:, :, ::-1], padded[:, :, ::-1, ::-1])
+            for turned in (flipped, flipped.swapaxes(2, 3))
+        ]
+        assert any(np.array_equal(crop.numpy(), side) for side in sides)
+
+
+def test_the_last_part_of_the_budget_sees_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half as many, since each takes twice as long."""
+    seen: list[tuple[bool, int]] = []
+    draw = CropSampler.draw
+
+    def watched(
+        self: CropSampler, count: int, generator: torch.Generator, around: int = 0
+    ) -> torch.Tensor:
+        seen.append((around > 0, count))
+        return draw(self, count, generator, around)
+
+    monkeypatch.setattr(CropSampler, "draw", watched)
+    video = (0.2 + 0.6 * clips.rotating_spokes(24, 20, 24, turn=0.3)).astype(np.float32)
+    train_on_volume(video, CONFIG, TrainState.fresh(CONFIG, CPU))
+    assert [around for around, _ in seen] == [False] * 7 + [True] * 3
+    assert {count for around, count in seen if around} == {CONFIG.batch // 2}
+
+
+def test_the_paper_s_policy_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may end at any step, so it has no last part."""
+    config = TrainConfig(
+        channels=4, steps=10, batch=4, examples="both", precision="fp32", policy="adaptive",
+        optimiser="adam", learning_rate=1e-4,
+    )  # fmt: skip
+    shapes = []
+    draw = CropSampler.draw
+    monkeypatch.setattr(
+        CropSampler, "draw", lambda *given: shapes.append(len(given)) or draw(*given)
+    )
+    video = (0.2 + 0.6 * clips.rotating_spokes(24, 20, 24, turn=0.3)).astype(np.float32)
+    train_on_volume(video, config, TrainState.fresh(config, CPU))
+    assert shapes == [3] * 10  # never asked for anything around
+
+
+def test_a_step_with_surroundings_learns() -> None:
+    """Its loss falls on a video that can be learned, with every layer's weights moving."""
+    video = (0.2 + 0.6 * clips.rotating_spokes(24, 20, 24, turn=0.3)).astype(np.float32)
+    config = replace(CONFIG, channels=16)
+    state = TrainState.fresh(config, CPU)
+    before = [layer.weight.detach().clone() for layer in state.network.layers]
+    cutter = sampler(WITHIN, np.ascontiguousarray(video))
+    step = step_function(state, cutter, config, (1.0,), around=True)
+    losses = [float(step(1e-3)) for _ in range(60)]
+    assert np.mean(losses[-8:]) < 0.9 * np.mean(losses[:8])
+    after = [layer.weight for layer in state.network.layers]
+    assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
