@@ -23,6 +23,9 @@ class Backend(Protocol[Array]):
     worked: Callable[[int], None]
     """Called with the voxels that the network has just made; set by whoever shows progress."""
 
+    notes: list[str]
+    """What happened on the device that the user should know, each in one line."""
+
     def load(self, volume: Volume) -> Array:
         """Bring a host volume (C, T, H, W) to the device."""
         ...

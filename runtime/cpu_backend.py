@@ -42,6 +42,7 @@ class CpuBackend:
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None
+        self.notes: list[str] = []
         self._climbed: dict[tuple[int, ...], Volume] = {}
 
     @contextmanager

@@ -62,6 +62,8 @@ class CudaBackend:
         self.kernels = CudaKernels(device)
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None
+        self.notes: list[str] = []
+        self._wished = self.tile
         self._marks: list[tuple[str, Any, Any]] = []
 
     def load(self, volume: Volume) -> DeviceVolume:
@@ -145,14 +147,25 @@ class CudaBackend:
         while True:
             try:
                 return self._network_pass(given, span, made, num_given, exposure)
-            except MemoryError:
+            except MemoryError as error:
                 frames, rows, columns = self.tile
                 if max(rows, columns) <= SMALLEST_SIDE:
-                    raise
+                    raise MemoryError(
+                        f"{self.device.name} has no room even for tiles of "
+                        f"{frames} frames of {columns}×{rows}"
+                    ) from error
                 if rows >= columns:
                     self.tile = (frames, -(-rows // 2), columns)
                 else:
                     self.tile = (frames, rows, -(-columns // 8) * 4)
+                self._say_halved()
+
+    def _say_halved(self) -> None:
+        wished, halved = (" ".join(map(str, tile)) for tile in (self._wished, self.tile))
+        self.notes[:] = [
+            f"{self.device.name} has too little free memory for --tile {wished}; "
+            f"went on with --tile {halved}, to the same frames"
+        ]
 
     def _network_pass(
         self, given: DeviceVolume, span: Span, made: Span, num_given: int, exposure: float

@@ -158,6 +158,7 @@ def run(
         ladder=str(ladder),
         notes=[
             *calibration_notes(card, info, backend.name),
+            *backend.notes,
             *info.notes,
             *reader.notes,
             *writer.notes,

@@ -99,6 +99,7 @@ class TensorRtNetwork:
 
     def _let_go(self) -> None:
         """Give up the contexts of other shapes, so that a smaller tile has room."""
+        self._device.synchronize()  # they may still be at work
         self._prepared.clear()
         self._device.release()
 

@@ -24,6 +24,9 @@ class HostGpu(HostDevice):
             raise MemoryError
         return super().allocate(num_bytes)
 
+    def synchronize(self) -> None:
+        pass
+
     def release(self) -> None:
         pass
 

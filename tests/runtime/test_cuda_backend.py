@@ -82,8 +82,11 @@ def test_a_tile_too_large_for_the_device_is_halved(device: Any) -> None:
     np.testing.assert_array_equal(climb_ladder(tight, video, steps, segment=3), expected)
     assert roomy.tile == (8, 64, 104)
     assert tight.tile == (8, 32, 52)
+    assert roomy.notes == []
+    (note,) = tight.notes
+    assert "too little free memory for --tile 8 64 104; went on with --tile 8 32 52" in note
     hopeless = CudaBackend(device, StencilNetwork(device, limit=1), (8, 64, 104))
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match="no room even for tiles of 8 frames of 28×32"):
         climb_ladder(hopeless, video, steps, segment=3)
 
 

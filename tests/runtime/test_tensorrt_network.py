@@ -160,6 +160,22 @@ def test_memory_that_runs_out_inside_tensorrt_is_known_as_that(
     network(window, made)
 
 
+def test_contexts_at_work_are_waited_for_before_they_go(
+    engine: EngineDouble, gpu: HostGpu, rtx_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their memory would be given to others while the device still writes to it."""
+    network = TensorRtNetwork(rtx_plan, gpu)  # type: ignore[arg-type]
+    backend = CudaBackend(gpu, network, TILE)
+    network(backend.load(clip(10, 56, 80)), backend.kernels.volume(3, *TILE))
+    alive: list[int] = []
+    monkeypatch.setattr(gpu, "synchronize", lambda: alive.append(len(network._prepared)))
+    engine.trouble = "out of memory"
+    with pytest.raises(MemoryError):
+        network(backend.load(clip(8, 40, 28)), backend.kernels.volume(3, 2, 24, 12))
+    assert alive == [1]
+    assert network._prepared == {}
+
+
 def test_kernels_compiled_on_the_gpu_are_kept_for_the_next_run(
     engine: EngineDouble, gpu: HostGpu, rtx_plan: Path, own_cache: Path
 ) -> None:
