@@ -47,7 +47,8 @@ HD int held(int position, int length) {
     return position < 0 ? 0 : position < length ? position : length - 1;
 }
 
-HD float clipped(float value) { return fminf(fmaxf(value, 0.0f), 1.0f); }
+/// Held in [0, 1]; what is not a number stays so, and is found when it is stored.
+HD float clipped(float value) { return value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value; }
 
 HD Quad operator+(Quad p, Quad q) { return {p.a + q.a, p.b + q.b, p.c + q.c, p.d + q.d}; }
 HD Quad operator-(Quad p, Quad q) { return {p.a - q.a, p.b - q.b, p.c - q.c, p.d - q.d}; }
