@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsr.core.cache import cache_folder, file_name, keep
+from tsr.core.cache import cache_folder, file_name, keep_if_possible
 from tsr.core.errors import ModelError
 from tsr.core.plan_file import read_plan
 from tsr.runtime.cuda_kernels import DeviceVolume, Memory
@@ -143,7 +143,8 @@ class _KernelCache:
         return self._config
 
     def save(self) -> None:
-        """Write down what has been compiled so far."""
-        if self._cache is None:
-            return
-        keep(self._path, bytes(self._cache.serialize()))
+        """Write down what has been compiled so far; where nothing can be kept, it is compiled again
+        the next time."""
+        compiled = self._cache and self._cache.serialize()
+        if compiled is not None:
+            keep_if_possible(self._path, bytes(compiled))

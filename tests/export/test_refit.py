@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import models
+import needs
 import numpy as np
 import pytest
 from bindings import double, trt
@@ -177,7 +178,7 @@ def test_on_a_gpu_the_second_video_is_refitted(
     cuda_device: Any, videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TensorRT itself: its refit, and our exchange of the card in its plan."""
-    pytest.importorskip("tensorrt", reason="needs TensorRT: pip install tensorrt")
+    needs.module("tensorrt", "pip install tensorrt")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     results = [
         make(video, tmp_path / f"{n}.plan", target="tensorrt") for n, video in enumerate(videos)
@@ -210,6 +211,17 @@ def test_a_refit_that_fails_ends_in_a_new_engine(
     assert result.checked
     assert builds == videos
     assert read_plan(tmp_path / "b.plan")[1] == result.card
+
+
+def test_a_cache_that_cannot_be_written_costs_no_engine(
+    engine: RefittableEngine, videos: list[Path], tmp_path: Path
+) -> None:
+    """Minutes of building are not thrown away for it; the result says that the next one builds."""
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    result = make(videos[0], tmp_path / "a.plan")
+    assert result.how.startswith("built, not kept for the next video (cannot write")
+    assert result.checked
+    assert read_plan(tmp_path / "a.plan")[1] == result.card
 
 
 def test_an_int8_engine_is_built_for_each_video(
