@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import needs
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -94,6 +95,8 @@ def device(request: pytest.FixtureRequest, host_library: Path) -> Any:
     if request.param == "double":
         request.getfixturevalue("session")
         return Gpu(host_library)
+    if reason := onnx_cuda.missing():
+        needs.without(reason)
     return request.getfixturevalue("cuda_device")
 
 
