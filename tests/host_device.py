@@ -41,7 +41,8 @@ class HostDevice:
 
     def upload(self, array: NDArray[Any]) -> HostMemory:
         memory = self.allocate(array.nbytes)
-        ctypes.memmove(memory.address, np.ascontiguousarray(array).ctypes.data, array.nbytes)
+        whole = np.ascontiguousarray(array)  # held until it has been copied
+        ctypes.memmove(memory.address, whole.ctypes.data, array.nbytes)
         return memory
 
     def download(self, address: int, array: NDArray[Any]) -> None:
