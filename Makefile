@@ -91,12 +91,33 @@ test-debian: wheel
 	PYTHONPATH=$(CURDIR)/.links $(BIN)/python tests/base_install.py make out/debian/job
 	PIP=$(BIN)/pip tests/bare_debian.sh dist/*.whl out/debian/job out/debian
 
-# Correctness, then speed, on an NVIDIA GPU: MODELS="a.onnx b.onnx c.plan". Needs pycuda; measures what
-# is installed of onnxruntime-gpu, tensorrt or tensorrt-rtx-cu13, and says what is not.
+# Correctness, then speed, on an NVIDIA GPU; MODELS="a.onnx c.plan" measures these instead of models
+# with random weights. Where there is a GPU, what runs networks on it is installed first; what cannot
+# be is left out, and said to be missing.
 bench-gpu: setup
+	if command -v nvidia-smi > /dev/null; then $(MAKE) --no-print-directory $(VENV)/.gpu; fi
 	$(BIN)/python -m benchmarks.gpu $(MODELS)
 	$(BIN)/python -m benchmarks.training --schedule paper
 	$(BIN)/python -m benchmarks.results_md
+
+# onnxruntime and onnxruntime-gpu are one import.
+$(VENV)/.gpu: $(VENV)/.complete
+	$(BIN)/pip install --quiet "pycuda>=2025.1.2"
+	$(BIN)/pip uninstall --quiet --yes onnxruntime
+	$(BIN)/pip install --quiet --force-reinstall --no-deps "onnxruntime-gpu>=1.22"
+	-$(BIN)/pip install --quiet "onnxruntime-gpu[cuda,cudnn]>=1.22"
+	-$(BIN)/pip install --quiet "tensorrt>=10.12"
+	touch $@
+
+# The tests that need a GPU, none of which may be skipped, then memory and races in our kernels.
+.PHONY: test-gpu
+test-gpu: setup
+	TSR_REQUIRE_CUDA=1 PYTHONPATH=$(CURDIR)/.links $(BIN)/python -m pytest -q -m cuda $(PYTEST)
+	for tool in memcheck racecheck; do \
+		TSR_REQUIRE_CUDA=1 PYTHONPATH=$(CURDIR)/.links compute-sanitizer --tool $$tool --error-exitcode 1 \
+			$(BIN)/python -m pytest -q -m cuda tests/runtime/test_cuda_kernels.py \
+			tests/runtime/test_cuda_frames.py || exit 1; \
+	done
 
 # Precision, width and engine side by side on this CPU, file to file; half an hour on two cores.
 bench-cpu: setup $(VENV)/.bench

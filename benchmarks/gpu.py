@@ -1,21 +1,25 @@
 """Is the GPU right, and how fast is it? Correctness first, then kernels, network and cascade.
 
-    python -m benchmarks.gpu MODEL.onnx [MORE.onnx MORE.plan …]
+    python -m benchmarks.gpu [MODEL.onnx MORE.plan …]
 
-Runs what is there of pycuda (kernels), onnxruntime-gpu and TensorRT (network, cascade) and torch (a
-matrix product and the same network for comparison), and says what is missing. An .onnx model, of
-any precision, is run by ONNX Runtime and as an engine built here, refittable and not; a .plan is
-compared with the CPU if its .onnx is given too. Times are between events on the stream: medians,
-but the ladder is one run after a warm-up, launch and allocation included. Writes
-results/gpu-NAME.json and prints it.
+Without a model, one with random weights is measured in FP32, FP16, INT8, FP8 and with its 1×3×3
+layers as 2D ones. Runs what is there of pycuda (kernels), onnxruntime-gpu and TensorRT (network,
+cascade, a video from file to file) and torch (matrix products, the same network, training), and
+says what is missing. An .onnx model is run by ONNX Runtime and as engines built here, refittable
+and not; a .plan is compared with the CPU if its .onnx is given too. Times are between events on
+the stream: medians, but the ladder is one run after a warm-up, launch and allocation included, and
+the video is one run. Writes results/gpu-NAME.json and prints it as a table.
 """
 
 import argparse
+import functools
 import importlib.util
+import itertools
 import json
 import math
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,8 +27,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu_kernels import Report, error, kernels, noise
-from benchmarks.gpu_networks import Candidate, candidates, network, torch_ceilings
+from benchmarks.gpu_networks import Candidate, candidates, network
 from benchmarks.machine import GPU_LIBRARIES, ROOT, gpu_driver, machine
+from benchmarks.results_md import gpu as gpu_table
+from tsr.core.clip_io import ClipInfo, ClipWriter, Colour, FrameTimes
 from tsr.core.ladder import ScaleLadder
 from tsr.core.volume import Volume
 from tsr.runtime.cascade import FramePyramid, run_segment
@@ -34,15 +40,23 @@ from tsr.runtime.device import CudaDevice, missing
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.plan import plan_segments
 
-HEIGHT, WIDTH, FACTOR = 720, 1280, 8
+SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
+FACTOR = 8
+LADDERS = ("1/8", "1/4")
+FILE_FRAMES = 24
+"""Of the input that goes from file to file: some seconds of output, so that starting up is little
+of it."""
+
+TRAINING_SECONDS = 10.0
+"""Per preset."""
 CASCADE_TOLERANCE = {"fp32": 2e-3, "fp16": 2e-2}
 """Largest differences to the CPU's cascade. INT8 and FP8 are reported, not judged: where a value
 lies between two steps, GPU and CPU may choose differently."""
 
 
-def cascade(device: CudaDevice, candidate: Candidate, start: str) -> Report:
-    """The whole ladder at 720p ×8: device time per output frame; first a small video against the
-    CPU."""
+def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> Report:
+    """The whole ladder at ×8: device time per output frame and memory in use; first a small video
+    against the CPU."""
     gpu, card = candidate.run, candidate.card
     ladder = ScaleLadder(Fraction(start), FACTOR)
     difference = cascade_difference(device, candidate, ladder)
@@ -50,19 +64,19 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str) -> Report:
         raise SystemExit(
             f"{candidate.name}: the cascade differs from the CPU's by {difference:.1e}"
         )
-    video = np.concatenate([noise(3, 4, HEIGHT, WIDTH, seed=n) for n in range(2)], 1)
+    video = np.concatenate([noise(3, 2, *SIZES[size], seed=n) for n in range(2)], 1)
     backend = CudaBackend(device, gpu, candidate.tile)
     for _ in _run(backend, video, ladder, store=False):
         pass
     device.synchronize()
-    backend._count()
+    backend._counting()
     backend.seconds.clear()
     first = device.mark()
     for _ in _run(backend, video, ladder, store=False):
         pass
     last = device.mark()
     device.synchronize()
-    backend._count()
+    backend._counting()()
     frames = video.shape[1] * FACTOR
     spent = {name: round(1000 * s / frames, 4) for name, s in backend.seconds.items()}
     whole = 1000 * device.seconds_between(first, last) / frames
@@ -70,11 +84,14 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str) -> Report:
         "precision": card.precision,
         "channels": card.channels,
         "start": start,
+        "size": size,
         "difference_to_cpu": difference,
         "ms_per_frame": round(whole, 3),
         "ms_by_stage": spent,
         "backprojection_share": round(spent["back-projection"] / sum(spent.values()), 4),
         "tile": list(backend.tile),
+        "memory_mib": device.used_memory >> 20,
+        "notes": backend.notes,
     }
 
 
@@ -84,14 +101,67 @@ def cascade_difference(
     """How far a small video is from what the CPU makes of it; None without the .onnx."""
     if candidate.reference is None:
         return None
-    small = noise(3, 5, 96, 128)
-    on_cpu = CpuBackend(OnnxNetwork(candidate.reference), (16, 96, 128))
     on_gpu = CudaBackend(device, candidate.run, candidate.tile)
-    slow, fast = (
-        np.concatenate([a.copy() for a in _run(backend, small, ladder)], 1)
-        for backend in (on_cpu, on_gpu)
-    )
-    return error(fast, slow)
+    return error(_whole(on_gpu, ladder), _by_cpu(candidate.reference, ladder))
+
+
+@functools.cache
+def _by_cpu(model: Path, ladder: ScaleLadder) -> Volume:
+    return _whole(CpuBackend(OnnxNetwork(model), (16, 96, 128)), ladder)
+
+
+def _whole(backend: Any, ladder: ScaleLadder) -> Volume:
+    made = [array.copy() for array in _run(backend, noise(3, 5, 96, 128), ladder)]
+    return np.concatenate(made, 1)
+
+
+def file_to_file(candidate: Candidate, folder: Path) -> Report:
+    """`tsr-run` from a 720p video to one: output frames per second, seconds by stage."""
+    from tsr.runtime.run import run
+
+    slow = folder / "slow.mkv"
+    if not slow.exists():
+        write_video(slow)
+    result = run(candidate.path, slow, folder / "fast.mp4", device="cuda", overwrite=True)
+    return {
+        "frames": result.frames,
+        "frames_per_second": round(result.frames / result.seconds, 1),
+        "seconds": round(result.seconds, 2),
+        "stages": {name: round(value, 2) for name, value in result.stages.items()},
+        "ladder": result.ladder,
+        "notes": result.notes,
+    }
+
+
+def write_video(path: Path) -> None:
+    """Waves that move, 720p at 30 frames/s, as most cameras store them."""
+    height, width = SIZES["720p"]
+    times = FrameTimes.constant(Fraction(30), FILE_FRAMES)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    info = ClipInfo(
+        path=path, width=width, height=height, times=times, colour=Colour(),
+        pixel_format="yuv420p", bit_depth=8, chroma="420",
+    )  # fmt: skip
+    with ClipWriter(path, info, times=times) as writer:
+        for n in range(FILE_FRAMES):
+            waves = [np.sin(x / 40 + n * k) * np.cos(y / 30 - n) for k in (0.3, 0.5, 0.7)]
+            writer.write(np.stack(waves).astype(np.float32) * np.float32(0.4) + np.float32(0.5))
+
+
+def training() -> Report:
+    """Steps per second of each preset, by torch on the GPU."""
+    import torch
+
+    from benchmarks.training import demo_video, timed
+    from tsr.trainer.precision import preset_here
+
+    device, video = torch.device("cuda"), demo_video()
+    found = {}
+    for name in ("fast", "balanced", "paper"):
+        whole = preset_here(name, device)
+        config = replace(whole, max_minutes=TRAINING_SECONDS / 60, validate_every=50)
+        found[name] = timed(video, config, device) | {"schedule_steps": whole.steps}
+    return found
 
 
 def _run(backend: Any, video: Volume, ladder: ScaleLadder, store: bool = True) -> Iterator[Any]:
@@ -104,16 +174,23 @@ def _run(backend: Any, video: Volume, ladder: ScaleLadder, store: bool = True) -
 
 def measured(device: CudaDevice, models: list[Path]) -> Report:
     """Kernels, then each network and its cascades."""
-    report: Report = {"kernels": kernels(device), "network": {}, "cascade": {}, "skipped": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for candidate in candidates(device, models, Path(folder)):
+    report: Report = {"kernels": kernels(device), "network": {}, "cascade": {}, "files": {}}
+    report["skipped"] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not models:
+            from benchmarks.gpu_models import own_models
+
+            models = own_models(folder)
+        for candidate in candidates(device, models, folder):
             if isinstance(candidate, str):
                 report["skipped"].append(candidate)
                 continue
             report["network"][candidate.name] = network(device, candidate)
-            for start in ("1/8", "1/4"):
-                key = f"{candidate.name} from {start}"
-                report["cascade"][key] = cascade(device, candidate, start)
+            for start, size in itertools.product(LADDERS, SIZES):
+                key = f"{candidate.name}, {size} from {start}"
+                report["cascade"][key] = cascade(device, candidate, start, size)
+            report["files"][candidate.name] = file_to_file(candidate, folder)
     return report
 
 
@@ -126,15 +203,32 @@ def main() -> None:
     if reason := missing():
         raise SystemExit(f"no GPU to measure: {reason}")
     report: Report = {"machine": machine(GPU_LIBRARIES)}
-    if importlib.util.find_spec("torch"):
+    if reason := without_torch():
+        skipped = [f"torch: {reason}"]
+    else:
+        from benchmarks.gpu_torch import torch_ceilings
+
         report["torch"] = torch_ceilings()  # first: it also loads cuDNN for ONNX Runtime
+        report["training"] = training()
+        skipped = []
     device = CudaDevice()
     about = {"gpu": device.name, "cuda": device.driver_version, "driver": gpu_driver()}
     report["machine"] |= about
     report |= measured(device, given.models)
+    report["skipped"] += skipped
     path = given.out / f"gpu-{device.name.split()[1].lower()}.json"
     path.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
+    print(gpu_table(report))
+    print(f"wrote {path}")
+
+
+def without_torch() -> str | None:
+    """Why torch cannot be measured."""
+    if importlib.util.find_spec("torch") is None:
+        return "not installed"
+    import torch
+
+    return None if torch.cuda.is_available() else f"{torch.__version__} is built without CUDA"
 
 
 if __name__ == "__main__":

@@ -7,16 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from tsr.core.backproject import backproject
-from tsr.core.resize import resize_hw
+from tsr.core.backproject import backproject, backproject_t
+from tsr.core.clip_io import Colour
+from tsr.core.clip_io.pixels import Layout, from_rgb, to_rgb
+from tsr.core.resize import apply_taps, resize_hw
+from tsr.core.tiling import NETWORK_HALO
+from tsr.core.tiling import gather as cut
 from tsr.core.volume import Volume
 from tsr.runtime.cuda_backend import CudaBackend
+from tsr.runtime.cuda_frames import StoredFrame
 from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.plan import network_taps
 
 KERNEL_TOLERANCE = 2e-6
 """Largest difference to NumPy: sums of thousands of terms in another order."""
+
+YUV420 = Layout("yuv", 8, halve_columns=True, halve_rows=True)
+"""What most videos hold."""
 
 REPEATS = 20
 LAUNCHES = 40
@@ -66,13 +74,13 @@ def kernels(device: CudaDevice) -> Report:
     Bytes are those that must move: each input read once, each output written once.
     """
     run = CudaKernels(device)
-    load = CudaBackend(device, _NoNetwork()).load
+    backend = CudaBackend(device, _NoNetwork())
     errors = kernel_errors(device)
     if max(errors.values()) > KERNEL_TOLERANCE:
         raise SystemExit(f"a kernel is wrong: {errors}")
     bandwidth = copy_bandwidth(device)
     found: Report = {"copy_gb_s": round(bandwidth), "errors": errors}
-    for name, (make, num_bytes) in cases(run, load).items():
+    for name, (make, num_bytes) in cases(run, backend).items():
         works = [make(seed) for seed in range(max(2, math.ceil(ROTATED_BYTES / num_bytes)))]
         ms = milliseconds(device, works, launches=LAUNCHES)
         rate = num_bytes / ms / 1e6
@@ -96,16 +104,47 @@ def kernel_errors(device: CudaDevice) -> dict[str, float]:
     low, known = noise(3, 8, 45, 37), noise(3, 1, 90, 74, seed=1)
     climbed = backend.store(run.climb(backend.load(low), backend.load(known)))
     halved = backend.store(run.halve(backend.load(known)))
+
+    given, halo = noise(3, 8, 45, 37), NETWORK_HALO
+    taps = network_taps((4, 8), 8)
+    window = run.volume(3, 4 + 2 * halo.t, 24 + 2 * halo.h, 20 + 2 * halo.w)
+    run.gather(backend.load(given), run.time_table(taps, window.shape[1]), 24, 20, window)
+    gathered = cut(apply_taps(given, taps, 1), (24, 48), (20, 40), halo)
+
+    guess, under = noise(3, 4, 45, 36), noise(3, 2, 45, 36, seed=1)
+    placed = run.volume(3, 4, 45, 36)
+    run.place(backend.load(guess), backend.load(under), placed, 0, 0)
+    shifted = backend.load(guess)
+    run.shift(shifted, backend.load(under))
+    corrected = np.clip(backproject_t(guess, under), 0, 1)
+
+    planes = from_rgb(guess[:, 0], YUV420, Colour())
+    loaded = backend.store(backend.load_frame(StoredFrame(planes, YUV420, Colour()), 1))
+    (stored,) = backend.begin_store_planes(backend.load(guess[:, :1]), 45, 36, YUV420, Colour())()
     return {
         "climb": error(climbed, backproject(low, known)),
         "halve": error(halved, resize_hw(known, 45, 37)),
+        "gather": error(backend.store(window), gathered),
+        "place": error(backend.store(placed), corrected),
+        "shift": error(backend.store(shifted), corrected),
+        "load_planes": error(loaded[:, 0], to_rgb(planes, YUV420, Colour())),
+        # One level of 255 is the rounding of a value between two.
+        "store_planes": max(
+            0.0,
+            float(
+                max(np.abs(a.astype(int) - b).max() for a, b in zip(stored, planes, strict=True))
+                - 1
+            ),
+        ),
     }
 
 
-def cases(
-    run: CudaKernels, load: Callable[[Volume], DeviceVolume]
-) -> dict[str, tuple[Callable[[int], Work], float]]:
-    """For each kernel: what makes a launch on data of its own, and the bytes that it moves."""
+def cases(run: CudaKernels, backend: CudaBackend) -> dict[str, tuple[Callable[[int], Work], float]]:
+    """For each kernel: what makes a launch on data of its own, and the bytes that it moves.
+
+    Frames cross to the device and back too, which the bytes of their two kernels leave out.
+    """
+    load = backend.load
     taps = network_taps((8, 24), 16)
     first, last = taps.needs()
     table = run.time_table(taps.within(first, last), 22)
@@ -128,7 +167,22 @@ def cases(
         placed = run.volume(3, 16, 360, 640)
         return lambda: run.place(answer, known, placed, 0, 0)
 
+    def load_planes(seed: int) -> Work:
+        planes = from_rgb(noise(3, 720, 1280, seed=seed), YUV420, Colour())
+        return _kept(lambda: backend.load_frame(StoredFrame(planes, YUV420, Colour()), 8))
+
+    def store_planes(seed: int) -> Work:
+        made = load(noise(3, 8, 720, 1280, seed=seed))
+        held: list[Any] = []
+
+        def work() -> None:
+            held[:] = [backend.begin_store_planes(made, 720, 1280, YUV420, Colour())]
+
+        return work
+
     return {
+        "load_planes": (load_planes, 720 * 1280 * (1.5 + 4 * 3)),
+        "store_planes": (store_planes, 8 * 720 * 1280 * (1.5 + 4 * 3)),
         "climb": (climb, 4 * 3 * 32 * 720 * 1280 * (1 + 1 / 4 + 1 / 8)),
         "halve": (halve, 4 * 3 * 4 * 720 * 1280 * 1.25),
         "gather": (gather, 4 * 3 * (22 * 200 * 336 + (last - first) * 192 * 328)),

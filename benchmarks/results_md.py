@@ -104,6 +104,9 @@ def trials(report: Report) -> str:
     return "\n\n".join(parts)
 
 
+FILE_STAGES = ("decode", "convert", "network", "back-projection", "encode")
+
+
 def gpu(report: Report) -> str:
     """Kernels against the copy, network passes, the cascade per output frame."""
     ceilings = report.get("torch", {})
@@ -125,18 +128,20 @@ def gpu(report: Report) -> str:
         f"that must move: inputs read once, outputs written once. {how}",
         table(["kernel", "ms", "GB/s", "of the copy"], rows),
         "Network pass (by ONNX Runtime where the row does not say), TFLOP/s without the halo's "
-        f"work; torch's FP16 matrix product: {ceilings.get('matmul_fp16_tflop_s', '–')} TFLOP/s.",
-        _networks(report["network"]),
-        *(
-            f"The same network in torch, FP16, channels last, {key.rsplit('_', 1)[1]} channels: "
-            f"{v['tflop_s']} TFLOP/s."
-            for key, v in ceilings.items()
-            if isinstance(v, dict)
-        ),
-        "The ladder at 1280×720, ×8, one run after a warm-up; the input's upload is included, the "
-        "output stays on the device:",
+        f"work; torch's matrix products: {_products(ceilings)}. In brackets ms, and the share of "
+        "the product of the same precision.",
+        _networks(report["network"] | _in_torch(ceilings), ceilings),
+        "The ladder, ×8, at 1280×720 unless the row says otherwise, one run after a warm-up; the "
+        "input's upload is included, the output stays on the device:",
         table(
-            ["model, ladder", "ms per output frame", "network", "back-projection", "its share"],
+            [
+                "model, ladder",
+                "ms per output frame",
+                "network",
+                "back-projection",
+                "its share",
+                "memory, MiB",
+            ],
             [
                 [
                     name,
@@ -144,16 +149,57 @@ def gpu(report: Report) -> str:
                     f"{v['ms_by_stage']['network']:.2f}",
                     f"{v['ms_by_stage']['back-projection']:.3f}",
                     f"{100 * v['backprojection_share']:.1f} %",
+                    str(v.get("memory_mib", "–")),
                 ]
                 for name, v in report["cascade"].items()
             ],
         ),
+        *_files(report.get("files", {})),
+        *_training_here(report.get("training", {})),
         *(f"Not measured: {line}." for line in report.get("skipped", [])),
     ]
     return "\n\n".join(parts)
 
 
-def _networks(networks: Report) -> str:
+def _products(ceilings: Report) -> str:
+    found = {
+        key.removeprefix("matmul_").removesuffix("_tflop_s").upper(): value
+        for key, value in ceilings.items()
+        if key.startswith("matmul_")
+    }
+    return ", ".join(f"{name} {value} TFLOP/s" for name, value in found.items()) or "not measured"
+
+
+def _in_torch(ceilings: Report) -> Report:
+    """The networks that torch ran, as `_networks` takes them."""
+    found = {}
+    for key, value in ceilings.items():
+        if key.startswith("network_"):
+            _, precision, channels = key.split("_")
+            if "tiles" not in value:  # of before there were several
+                value = {"tiles": {"x".join(map(str, value["tile"])): value}}
+            name = f"{precision}-{channels} · torch, channels last"
+            found[name] = value | {"precision": precision}
+    return found
+
+
+def _files(files: Report) -> list[str]:
+    if not files:
+        return []
+    rows = [
+        [name, str(v["frames_per_second"]), *(str(v["stages"].get(s, "–")) for s in FILE_STAGES)]
+        for name, v in files.items()
+    ]
+    text = "From file to file, `tsr-run` at 1280×720, ×8 from 1/8, loading of the model included:"
+    return [text, table(["model", "output frames/s", *(f"{s}, s" for s in FILE_STAGES)], rows)]
+
+
+def _training_here(presets: Report) -> list[str]:
+    speeds = [f"{name} {v['steps_per_second']:.0f}" for name, v in presets.items()]
+    return [f"Training steps/s: {', '.join(speeds)}."] if speeds else []
+
+
+def _networks(networks: Report, ceilings: Report) -> str:
     tiles = list(dict.fromkeys(tile for v in networks.values() for tile in v["tiles"]))
     engines = [
         f"{name}: {key.removesuffix('_seconds')} in {v[key]} s"
@@ -166,7 +212,7 @@ def _networks(networks: Report) -> str:
             name,
             f"{v['error']:.0e}" if "error" in v else "–",
             *(
-                f"{v['tiles'][tile]['tflop_s']} ({v['tiles'][tile]['ms']} ms)"
+                _speed(v["tiles"][tile], ceilings.get(f"matmul_{v.get('precision')}_tflop_s"))
                 if tile in v["tiles"]
                 else "–"
                 for tile in tiles
@@ -176,6 +222,11 @@ def _networks(networks: Report) -> str:
     ]
     found = table(["model", "differs from CPU by", *tiles], rows)
     return found + (f"\n\nEngines: {'; '.join(engines)}." if engines else "")
+
+
+def _speed(found: Report, ceiling: float | None) -> str:
+    share = f", {100 * found['tflop_s'] / ceiling:.0f} %" if ceiling else ""
+    return f"{found['tflop_s']} ({found['ms']} ms{share})"
 
 
 def training(report: Report) -> str:

@@ -31,3 +31,12 @@ def keep(path: Path, data: bytes) -> None:
         raise OutputError(f"cannot write {path.parent}: {error.strerror or error}") from error
     with completed(path) as temporary:
         temporary.write_bytes(data)
+
+
+def keep_if_possible(path: Path, data: bytes) -> str | None:
+    """`keep` what is only made faster by it the next time; returns why it could not be kept."""
+    try:
+        keep(path, data)
+    except OutputError as error:
+        return str(error)
+    return None

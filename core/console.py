@@ -119,9 +119,11 @@ class Command(click.Command):
                 _fail(f"{ctx.info_name}: {error}")
             except KeyboardInterrupt:
                 _fail(interrupted)
-            except MemoryError:
+            except MemoryError as error:
+                why = f" ({error})" if str(error) else ""
                 _fail(
-                    f"{ctx.info_name}: out of memory; close other programs or use a smaller input"
+                    f"{ctx.info_name}: out of memory{why}; close other programs or use a smaller "
+                    "input"
                 )
             except BrokenPipeError:
                 _fail(f"{ctx.info_name}: the program reading the output went away")

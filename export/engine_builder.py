@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsr.core.cache import cache_folder, file_name, keep
+from tsr.core.cache import cache_folder, file_name, keep_if_possible
 from tsr.core.errors import DeviceError, ModelError, SettingsError
 from tsr.core.plan_file import EngineCard, Size
 from tsr.core.tiling import NETWORK_HALO
 from tsr.runtime.onnx_network import INPUT
-from tsr.runtime.tensorrt_library import explained, load, messages
+from tsr.runtime.tensorrt_library import constructed, explained, load, messages
 
 ELEMENTS_LIMIT = 2**31
 """Convolutions do not index further (github.com/NVIDIA/TensorRT/issues/4123)."""
@@ -83,11 +83,11 @@ def build_plan(model: Path, card: EngineCard, profile: Profile) -> bytes:
         ModelError: the library cannot read the model. DeviceError: it cannot build the engine.
     """
     trt, log = load(card.library), messages(card.library)
+    builder = constructed(f"start {card.library} {card.version}", trt.Builder, log)
     with explained(log) as why:
-        builder = trt.Builder(log)
         strongly_typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
         network = builder.create_network(strongly_typed)
-        parser = trt.OnnxParser(network, log)
+        parser = constructed(f"start {card.library}'s parser", trt.OnnxParser, network, log)
         if not parser.parse_from_file(str(model)):
             errors = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
             raise ModelError(f"{card.library} cannot read {model} ({errors}); export it again")
@@ -96,7 +96,9 @@ def build_plan(model: Path, card: EngineCard, profile: Profile) -> bytes:
         cache = timing_cache(card)
         if cache is not None:
             known = cache.read_bytes() if cache.is_file() else b""
-            config.set_timing_cache(config.create_timing_cache(known), False)
+            # One that is damaged, or of another version, gives none: then timing begins anew.
+            timings = config.create_timing_cache(known) or config.create_timing_cache(b"")
+            config.set_timing_cache(timings, False)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise DeviceError(
@@ -104,7 +106,7 @@ def build_plan(model: Path, card: EngineCard, profile: Profile) -> bytes:
                 "update the library or the driver, or run the .onnx instead"
             )
     if cache is not None:
-        keep(cache, bytes(config.get_timing_cache().serialize()))
+        keep_if_possible(cache, bytes(config.get_timing_cache().serialize()))
     return bytes(plan)
 
 

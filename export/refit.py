@@ -16,7 +16,7 @@ from tsr.core.cache import cache_folder, file_name
 from tsr.core.errors import DeviceError, ModelError
 from tsr.core.plan_file import EngineCard, card_in, read_plan, with_card
 from tsr.runtime.device import CudaDevice
-from tsr.runtime.tensorrt_library import explained, open_engine
+from tsr.runtime.tensorrt_library import OpenEngine, constructed, explained, open_engine
 
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
@@ -47,8 +47,8 @@ def refitted(cached: Path, model: Path, card: EngineCard, device: CudaDevice) ->
     data, old = read_plan(cached)
     opened = open_engine(data, old, cached, device)
     weights = weights_of(model)
+    refitter = constructed(f"refit {cached}", opened.trt.Refitter, opened.engine, opened.log)
     with explained(opened.log) as why:
-        refitter = opened.trt.Refitter(opened.engine, opened.log)
         for name in refitter.get_all_weights():
             if name in weights and not refitter.set_named_weights(
                 name, opened.trt.Weights(weights[name])
@@ -58,13 +58,23 @@ def refitted(cached: Path, model: Path, card: EngineCard, device: CudaDevice) ->
             raise ModelError(f"{model} lacks the weights {', '.join(missing)} of {cached}")
         if not refitter.refit_cuda_engine():
             raise DeviceError(f"{opened.name} could not refit {cached} ({why()})")
-        plan = opened.engine.serialize()
+        plan = _serialized(opened)
         if plan is None:
             raise DeviceError(f"{opened.name} could not write the refitted engine ({why()})")
     made = with_card(bytes(plan), old, card)
     if card_in(made, cached) != card:
         raise ModelError(f"{opened.name} wrote {cached} so that its card cannot be exchanged")
     return made
+
+
+def _serialized(opened: OpenEngine) -> Any:
+    """The engine as a plan, itself refittable where the library can write such a one."""
+    flags = opened.trt.SerializationFlag
+    if not hasattr(flags, "INCLUDE_REFIT"):  # before 10.14 nothing else was written
+        return opened.engine.serialize()
+    config = opened.engine.create_serialization_config()
+    config.set_flag(flags.INCLUDE_REFIT)
+    return opened.engine.serialize_with_config(config)
 
 
 def weights_of(model: Path) -> dict[str, NDArray[Any]]:

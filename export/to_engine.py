@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from tsr.calibration.session import GraphNetwork
-from tsr.core.cache import keep
+from tsr.core.cache import keep_if_possible
 from tsr.core.errors import DeviceError, ModelError, SettingsError
 from tsr.core.model_card import ModelCard, file_sha256
 from tsr.core.outputs import check_output, completed
@@ -132,7 +132,8 @@ def to_engine(
             except (DeviceError, ModelError) as error:
                 how = f"built anew, since the cached engine did not do ({error})"
         _built(temporary, model, reference, card, profile, gpu)
-        keep(cached, temporary.read_bytes())
+        if reason := keep_if_possible(cached, temporary.read_bytes()):
+            how = f"{how}, not kept for the next video ({reason})"
     return EngineResult(card, how, checked=True)
 
 

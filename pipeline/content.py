@@ -17,7 +17,7 @@ from tsr.pipeline.held_time import on_clip_time, pictures_within
 from tsr.pipeline.overlays import Mask, keep_overlay
 from tsr.runtime.backend import Backend
 from tsr.runtime.plan import first_read
-from tsr.runtime.run import super_resolve
+from tsr.runtime.streaming import super_resolve
 
 
 @dataclass(frozen=True, eq=False)

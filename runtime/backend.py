@@ -1,7 +1,7 @@
 """What the coarse-to-fine loop asks of a device: a handful of operations on whole volumes."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tsr.core.exposure import FULL
 from tsr.core.tiling import Span
@@ -23,12 +23,27 @@ class Backend(Protocol[Array]):
     worked: Callable[[int], None]
     """Called with the voxels that the network has just made; set by whoever shows progress."""
 
+    notes: list[str]
+    """What happened on the device that the user should know, each in one line."""
+
+    lag: int
+    """Results that may be made before an earlier one is fetched: 0 where they share memory."""
+
     def load(self, volume: Volume) -> Array:
         """Bring a host volume (C, T, H, W) to the device."""
         ...
 
+    def load_frame(self, frame: Any, multiple: int) -> Array:
+        """(3, H, W) in [0, 1] → (3, 1, H', W'), its sides padded up to a multiple; also
+        of what else the backend's reader hands it."""
+        ...
+
     def store(self, array: Array) -> Volume:
         """Bring a device volume back to the host."""
+        ...
+
+    def begin_store(self, array: Array) -> Callable[[], Volume]:
+        """Begin to bring a device volume back; what is returned waits for it."""
         ...
 
     def halve(self, array: Array) -> Array:

@@ -3,14 +3,10 @@
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Generic
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Generic
 
 from tsr.core.ladder import Climb, NetworkPass, ScaleLadder
 from tsr.core.tiling import Span, spans
-from tsr.core.volume import pad_to_multiple
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.plan import SegmentPlan, StepPlan, known_frames
 
@@ -19,14 +15,14 @@ class FramePyramid(Generic[Array]):
     """A sliding window of input frames at every size of the ladder, read once and in order.
 
     Args:
-        frames: the input, (3, H, W) float32 each.
+        frames: the input, (3, H, W) float32 each, or what else the backend loads.
         ladder: which sizes are needed.
         first: number of the first of them in the video, when it is read from there on.
     """
 
     def __init__(
         self,
-        frames: Iterator[NDArray[np.float32]],
+        frames: Iterator[Any],
         ladder: ScaleLadder,
         backend: Backend[Array],
         first: int = 0,
@@ -52,9 +48,8 @@ class FramePyramid(Generic[Array]):
             [self._levels[i - self._first][s] for i in range(frames[0], frames[1])]
         )
 
-    def _pyramid(self, frame: NDArray[np.float32]) -> dict[Fraction, Array]:
-        padded = pad_to_multiple(frame[:, None], self._ladder.multiple)  # (C, 1, H, W)
-        level = self._backend.load(padded)
+    def _pyramid(self, frame: Any) -> dict[Fraction, Array]:
+        level = self._backend.load_frame(frame, self._ladder.multiple)  # (C, 1, H, W)
         levels = {Fraction(1): level}
         for halving in range(1, self._ladder.halvings + 1):
             level = self._backend.halve(level)

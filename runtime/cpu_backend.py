@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tsr.core.clip_io.pixels import Frame
 from tsr.core.exposure import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
-from tsr.core.volume import Volume
+from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime import cpu_kernels
 from tsr.runtime.plan import network_taps
 
@@ -42,6 +43,8 @@ class CpuBackend:
         self.network, self.tile = network, tile
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None
+        self.notes: list[str] = []
+        self.lag = 0
         self._climbed: dict[tuple[int, ...], Volume] = {}
 
     @contextmanager
@@ -54,9 +57,17 @@ class CpuBackend:
         """The volume itself."""
         return np.ascontiguousarray(volume)
 
+    def load_frame(self, frame: Frame, multiple: int) -> Volume:
+        """(3, H, W) → (3, 1, H', W')."""
+        return self.load(pad_to_multiple(frame[:, None], multiple))
+
     def store(self, array: Volume) -> Volume:
         """The volume itself."""
         return array
+
+    def begin_store(self, array: Volume) -> Callable[[], Volume]:
+        """The volume itself."""
+        return lambda: array
 
     def halve(self, array: Volume) -> Volume:
         """(C, T, 2h, 2w) → (C, T, h, w)."""

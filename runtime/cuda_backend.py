@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tsr.core.clip_io import Colour
+from tsr.core.clip_io.pixels import Frame, Layout, Plane
 from tsr.core.exposure import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
-from tsr.core.volume import Volume
+from tsr.core.volume import Volume, pad_to_multiple
+from tsr.runtime.cuda_frames import StoredFrame, begin_store_planes, load_planes
 from tsr.runtime.cuda_kernels import CudaKernels, Device, DeviceVolume, TimeTable
 from tsr.runtime.plan import network_taps
 
@@ -62,6 +62,9 @@ class CudaBackend:
         self.kernels = CudaKernels(device)
         self.seconds: dict[str, float] = defaultdict(float)
         self.worked: Callable[[int], None] = lambda voxels: None
+        self.notes: list[str] = []
+        self.lag = 1
+        self._wished = self.tile
         self._marks: list[tuple[str, Any, Any]] = []
 
     def load(self, volume: Volume) -> DeviceVolume:
@@ -71,24 +74,48 @@ class CudaBackend:
         stride = frames * height * width
         return DeviceVolume(memory, memory.address, (channels, frames, height, width), stride)
 
+    def load_frame(self, frame: Frame | StoredFrame, multiple: int) -> DeviceVolume:
+        """(3, H, W), or a frame as it was decoded → (3, 1, H', W')."""
+        if not isinstance(frame, StoredFrame):
+            return self.load(pad_to_multiple(frame[:, None], multiple))
+        with self._timed("convert"):
+            return load_planes(self.kernels, frame, multiple)
+
     def store(self, array: DeviceVolume) -> Volume:
         """Copy a device volume to the host."""
+        return self.begin_store(array)()
+
+    def begin_store(self, array: DeviceVolume) -> Callable[[], Volume]:
+        """Begin to copy a device volume to the host, beside the work that comes next."""
         volume = self.device.host_array(array.shape)
-        for channel, plane in enumerate(volume):
-            self.device.download(array.address + 4 * channel * array.stride, plane)
-        self._count()
-        return volume
+        waits = [
+            self.device.begin_download(array.address + 4 * channel * array.stride, plane)
+            for channel, plane in enumerate(volume)
+        ]
+        count = self._counting()
 
-    def load_rgb(self, frames: NDArray[np.uint8], multiple: int) -> DeviceVolume:
-        """(T, H, W, 3) bytes → (3, T, H', W'), padded to a multiple on the device."""
-        return self.kernels.load_rgb(frames, multiple)
+        def finish(keep: DeviceVolume = array) -> Volume:
+            for wait in waits:
+                wait()
+            count()
+            return volume
 
-    def store_rgb(self, array: DeviceVolume, height: int, width: int) -> NDArray[np.uint8]:
-        """The first rows and columns of a volume as (T, height, width, 3) bytes."""
+        return finish
+
+    def begin_store_planes(
+        self, array: DeviceVolume, height: int, width: int, layout: Layout, colour: Colour
+    ) -> Callable[[], list[list[Plane]]]:
+        """The same, of the first rows and columns as a file holds them: each frame's planes."""
         with self._timed("convert"):
-            frames = self.kernels.store_rgb(array, height, width)
-        self._count()
-        return frames
+            planes = begin_store_planes(self.kernels, array, height, width, layout, colour)
+        count = self._counting()
+
+        def finish() -> list[list[Plane]]:
+            made = planes()
+            count()
+            return made
+
+        return finish
 
     def halve(self, array: DeviceVolume) -> DeviceVolume:
         """(C, T, 2h, 2w) → (C, T, h, w)."""
@@ -145,14 +172,25 @@ class CudaBackend:
         while True:
             try:
                 return self._network_pass(given, span, made, num_given, exposure)
-            except MemoryError:
+            except MemoryError as error:
                 frames, rows, columns = self.tile
                 if max(rows, columns) <= SMALLEST_SIDE:
-                    raise
+                    raise MemoryError(
+                        f"{self.device.name} has no room even for tiles of "
+                        f"{frames} frames of {columns}×{rows}"
+                    ) from error
                 if rows >= columns:
                     self.tile = (frames, -(-rows // 2), columns)
                 else:
                     self.tile = (frames, rows, -(-columns // 8) * 4)
+                self._say_halved()
+
+    def _say_halved(self) -> None:
+        wished, halved = (" ".join(map(str, tile)) for tile in (self._wished, self.tile))
+        self.notes[:] = [
+            f"{self.device.name} has too little free memory for --tile {wished}; "
+            f"went on with --tile {halved}, to the same frames"
+        ]
 
     def _network_pass(
         self, given: DeviceVolume, span: Span, made: Span, num_given: int, exposure: float
@@ -196,8 +234,12 @@ class CudaBackend:
         yield
         self._marks.append((stage, first, self.device.mark()))
 
-    def _count(self) -> None:
-        """Add up the device time of all stages; to be called when the device is idle."""
-        for stage, first, last in self._marks:
-            self.seconds[stage] += self.device.seconds_between(first, last)
-        self._marks.clear()
+    def _counting(self) -> Callable[[], None]:
+        """What adds up the device time of the work started so far, once that is done."""
+        marks, self._marks = self._marks, []
+
+        def count() -> None:
+            for stage, first, last in marks:
+                self.seconds[stage] += self.device.seconds_between(first, last)
+
+        return count

@@ -5,7 +5,7 @@ C++: all that is asked of a device is to hold memory, copy, and launch by name.
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from tsr.core.exposure import FULL
 from tsr.core.rect import opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import NETWORK_HALO, Span
-from tsr.core.volume import padded_size
 from tsr.runtime.kernels import THREADS
 from tsr.runtime.tap_plan import axis_plan, halving_weights
 
@@ -59,6 +58,14 @@ class Device(Protocol):
 
     def download(self, address: int, array: NDArray[Any]) -> None:
         """Fill a contiguous host array from device memory; waits until that is done."""
+        ...
+
+    def begin_download(self, address: int, array: NDArray[Any]) -> Callable[[], None]:
+        """Fill a contiguous host array, beside the work that is started from now on.
+
+        Both must be kept, and the device memory left alone, until what is returned has been called:
+        it waits for the copy, and for all work that was started before.
+        """
         ...
 
     def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
@@ -153,8 +160,8 @@ class CudaKernels:
             _tiles(height, width, HALVE_TILE, channels * frames),
             *(volume.address, volume.stride, made.address, made.stride),
             *(frames, height, width),
-            self._table(("halve", height), halving_weights(height)),
-            self._table(("halve", width), halving_weights(width)),
+            self.table(("halve", height), halving_weights(height)),
+            self.table(("halve", width), halving_weights(width)),
         )
         return made
 
@@ -175,10 +182,10 @@ class CudaKernels:
             *(low.address, low.stride, known.address, known.stride, made.address, made.stride),
             self._opened(frames // groups, exposure),
             *(groups, frames // groups, height, width),
-            self._table(("up", height), rows.up_weight),
-            self._table(("up", width), columns.up_weight),
-            self._table(("again", height), rows.again_weight),
-            self._table(("again", width), columns.again_weight),
+            self.table(("up", height), rows.up_weight),
+            self.table(("up", width), columns.up_weight),
+            self.table(("again", height), rows.again_weight),
+            self.table(("again", width), columns.again_weight),
         )
         return made
 
@@ -209,7 +216,7 @@ class CudaKernels:
             raise SettingsError(f"a window of shape {window.shape} does not fit {table.frames}")
         self.device.launch(
             "gather",
-            (_blocks(rows * -(-columns // 4)), -(-frames // GATHER_STRIP), channels),
+            (blocks(rows * -(-columns // 4)), -(-frames // GATHER_STRIP), channels),
             *(given.address, given.stride, given.shape[2], given.shape[3]),
             *(table.index.address, table.weight.address, frames),
             *(top - NETWORK_HALO.h, left - NETWORK_HALO.w),
@@ -243,7 +250,7 @@ class CudaKernels:
         rows, columns = min(tile_rows, height - top), min(tile_columns, width - left)
         self.device.launch(
             "place",
-            (_blocks(rows * -(-columns // 4)), frames // 2, channels),
+            (blocks(rows * -(-columns // 4)), frames // 2, channels),
             *(tile.address, tile_frames, tile_rows, tile_columns),
             *(known.address, known.stride, made.address, made.stride),
             self._opened(2, exposure),
@@ -261,42 +268,17 @@ class CudaKernels:
             )
         self.device.launch(
             "shift",
-            (_blocks(height * width), groups, channels),
+            (blocks(height * width), groups, channels),
             *(guess.address, guess.stride, known.address, known.stride),
             self._opened(frames // groups, exposure),
             *(frames // groups, height * width),
         )
 
-    def load_rgb(self, rgb: NDArray[np.uint8], multiple: int = 1) -> DeviceVolume:
-        """(T, H, W, 3) bytes → (3, T, H', W') in [0, 1], sides padded up to a multiple."""
-        frames, height, width, _ = rgb.shape
-        made = self.volume(3, frames, *padded_size(height, width, multiple))
-        rows, columns = made.shape[2:]
-        source = self.device.upload(rgb)
-        self.device.launch(
-            "load_rgb",
-            (_blocks(rows * -(-columns // 4)), frames, 1),
-            *(source.address, height, width, made.address, made.stride, rows, columns),
-        )
-        return made
-
-    def store_rgb(self, volume: DeviceVolume, height: int, width: int) -> NDArray[np.uint8]:
-        """The first rows and columns of (3, T, H', W') → (T, height, width, 3) bytes, rounded."""
-        _, frames, rows, columns = volume.shape
-        rgb = self.device.host_array((frames, height, width, 3), np.uint8)
-        made = self.device.allocate(rgb.nbytes)
-        self.device.launch(
-            "store_rgb",
-            (_blocks(height * -(-width // 4)), frames, 1),
-            *(volume.address, volume.stride, rows, columns, made.address, height, width),
-        )
-        self.device.download(made.address, rgb)
-        return rgb
-
     def _opened(self, frames: int, exposure: float) -> int:
-        return self._table(("opened", frames, exposure), opened(frames, exposure))
+        return self.table(("opened", frames, exposure), opened(frames, exposure))
 
-    def _table(self, key: Hashable, table: NDArray[Any]) -> int:
+    def table(self, key: Hashable, table: NDArray[Any]) -> int:
+        """Where a table lies on the device; uploaded once as long as its key is in use."""
         return self._memory(key, table).address
 
     def _memory(self, key: Hashable, table: NDArray[Any]) -> Memory:
@@ -311,5 +293,6 @@ def _tiles(height: int, width: int, tile: tuple[int, int], volumes: int) -> tupl
     return math.ceil(width / tile[1]), math.ceil(height / tile[0]), volumes
 
 
-def _blocks(items: int) -> int:
+def blocks(items: int) -> int:
+    """Blocks of threads for so many items, one each."""
     return -(-items // THREADS)

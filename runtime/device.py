@@ -1,13 +1,14 @@
 """One NVIDIA GPU by pycuda: memory, transfers, kernel launches. Nothing else imports pycuda.
 
-The device's primary context is used, which ONNX Runtime, TensorRT and torch share; all work goes
-to one stream in order. pycuda raises on any call that fails.
+The device's primary context is used, which ONNX Runtime, TensorRT and torch share. All work goes to
+one stream in order; copies to the host have one of their own, so that they go on beside the work.
+pycuda raises on any call that fails.
 """
 
 import atexit
 import importlib.util
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,10 +63,11 @@ class CudaDevice:
         self.name: str = device.name()
         self.capability: tuple[int, int] = device.compute_capability()
         module = kernel_module(self.capability) if module is None else module
-        self._context = device.retain_primary_context()
-        self._context.push()
-        atexit.register(self._context.pop)
-        self._stream = driver.Stream()
+        with _told(f"give us {self.name}; another program may have it to itself"):
+            self._context = device.retain_primary_context()
+            self._context.push()
+            atexit.register(self._context.pop)
+            self._stream, self._downloads = driver.Stream(), driver.Stream()
         self._memory = DeviceMemoryPool()
         self._page_locked = PageLockedMemoryPool()
         self._sending: deque[tuple[Any, Any]] = deque()  # (event, array still being read)
@@ -84,8 +86,16 @@ class CudaDevice:
     @property
     def free_memory(self) -> int:
         """Bytes that could still be allocated."""
-        free, _ = self._driver.mem_get_info()
+        with _told("say how much memory is free"):
+            free, _ = self._driver.mem_get_info()
         return int(free) + int(self._memory.managed_bytes - self._memory.active_bytes)
+
+    @property
+    def used_memory(self) -> int:
+        """Bytes in use on the device, by whomever; our pool's unused ones are counted."""
+        with _told("say how much memory is free"):
+            free, total = self._driver.mem_get_info()
+        return int(total) - int(free)
 
     @property
     def driver_version(self) -> str:
@@ -106,35 +116,54 @@ class CudaDevice:
         staged = self.host_array(array.shape, array.dtype)
         staged[...] = array
         memory = self._allocation(array.nbytes)
-        self._driver.memcpy_htod_async(memory, staged, self._stream)
-        while self._sending and self._sending[0][0].query():
-            self._sending.popleft()
+        with _told("take a copy from the host"):
+            self._driver.memcpy_htod_async(memory, staged, self._stream)
+            while self._sending and self._sending[0][0].query():
+                self._sending.popleft()
         self._sending.append((self.mark(), staged))
         return _Pooled(memory)
 
     def download(self, address: int, array: NDArray[Any]) -> None:
         """Fill a contiguous host array from device memory; waits until that is done."""
-        self._driver.memcpy_dtoh_async(array, address, self._stream)
-        self.synchronize()
+        self.begin_download(address, array)()
+
+    def begin_download(self, address: int, array: NDArray[Any]) -> Callable[[], None]:
+        """Fill a contiguous page-locked array on a stream of its own, beside the work that is
+        started from now on; what is returned waits for it."""
+        with _told("begin a copy to the host"):
+            self._downloads.wait_for_event(self.mark())
+            self._driver.memcpy_dtoh_async(array, address, self._downloads)
+            done = self._driver.Event()
+            done.record(self._downloads)
+
+        def wait() -> None:
+            with _told("finish its work"):
+                done.synchronize()
+
+        return wait
 
     def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
         """A page-locked host array from a pool: transfers then run at full speed."""
-        array: NDArray[Any] = self._page_locked.allocate(shape, np.dtype(dtype))
+        with _told("lock host memory"):
+            array: NDArray[Any] = self._page_locked.allocate(shape, np.dtype(dtype))
         return array
 
     def copy(self, target: int, source: int, num_bytes: int) -> None:
         """Copy within the device."""
-        self._driver.memcpy_dtod_async(target, source, num_bytes, self._stream)
+        with _told("copy"):
+            self._driver.memcpy_dtod_async(target, source, num_bytes, self._stream)
 
     def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: int) -> None:
         """Start a kernel of `tsr.runtime.kernels`."""
         function = self._kernels[kernel]
-        function.prepared_async_call(grid, (THREADS, 1, 1), self._stream, *arguments)
+        with _told(f"start the kernel {kernel}"):
+            function.prepared_async_call(grid, (THREADS, 1, 1), self._stream, *arguments)
 
     def mark(self) -> Any:
         """A point in the order of work."""
-        event = self._driver.Event()
-        event.record(self._stream)
+        with _told("mark its work"):
+            event = self._driver.Event()
+            event.record(self._stream)
         return event
 
     def seconds_between(self, first: Any, last: Any) -> float:
@@ -145,6 +174,7 @@ class CudaDevice:
         """Wait until all work is done."""
         with _told("finish its work"):
             self._stream.synchronize()
+            self._downloads.synchronize()
 
     def release(self) -> None:
         """Give memory that lies unused in the pools back to the driver."""
@@ -170,10 +200,18 @@ class _Pooled:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Say a driver's failure in one line."""
+    """Say a driver's failure in one line.
+
+    Failures of work on the device come out at whatever is called next.
+
+    Raises:
+        DeviceError: of what failed. MemoryError: memory is short.
+    """
     import pycuda.driver as driver
 
     try:
         yield
+    except driver.MemoryError as error:
+        raise MemoryError(f"the GPU's driver could not {what} ({error})") from error
     except driver.Error as error:
         raise DeviceError(f"the GPU could not {what} ({error}); check nvidia-smi") from error

@@ -68,8 +68,11 @@ class OnnxCudaNetwork:
         }
         if hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN from NVIDIA's wheels, where they are installed
-        self._session = self._open()
+        self._session: Any = self._open()
         self.card = card_of(self._session, path)
+        # Else every run would end by waiting for the stream, and the device then for the host.
+        self._options = ort.RunOptions()
+        self._options.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
     def _open(self) -> Any:
         import onnxruntime as ort
@@ -104,12 +107,14 @@ class OnnxCudaNetwork:
             shape = (1, *volume.shape)
             bind(name, "cuda", self._device.ordinal, np.float32, shape, volume.address)
         try:
-            self._session.run_with_iobinding(binding)
+            self._session.run_with_iobinding(binding, self._options)
         except Exception as error:  # as above
             if not any(text in str(error) for text in OUT_OF_MEMORY):
                 raise DeviceError(
                     f"the network failed on {self._device.name} ({first_line(error)}); "
                     "use --device cpu"
                 ) from error
-            self._session = self._open()  # the old one holds on to the memory it has
+            self._session = None  # it holds on to the memory it has, and so does the pool
+            self._device.release()
+            self._session = self._open()
             raise MemoryError(f"{self._device.name} has no memory for this tile") from error

@@ -4,6 +4,7 @@ FFmpeg and ONNX Runtime let go of Python's lock while they work. One thread each
 a bound on how far they run ahead keeps the memory.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
@@ -27,6 +29,26 @@ def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
             yield item  # type: ignore[misc]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def later(
+    items: Iterator[Item], begin: Callable[[Item], Callable[[], Made]], lag: int
+) -> Iterator[Made]:
+    """What becomes of each item, in order: `begin` starts something, and what it returns waits for
+    that and gives the result. It is waited for when `lag` more have been started, or when nobody
+    wants more: what is under way still uses its memory."""
+    waiting: deque[Callable[[], Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(begin(item))
+            if len(waiting) > lag:
+                yield waiting.popleft()()
+        while waiting:
+            yield waiting.popleft()()
+    finally:
+        for finish in waiting:
+            with contextlib.suppress(Exception):  # there is another one on its way
+                finish()
 
 
 class Behind(Generic[Item]):

@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, choose_encoding, probe, retimed
+from tsr.core.clip_io import (
+    ClipInfo,
+    ClipWriter,
+    choose_encoding,
+    probe,
+    retimed,
+)
+from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.core.model_card import ModelCard
 from tsr.core.outputs import check_output, named
 from tsr.core.tiling import Span
 from tsr.core.volume import padded_size
-from tsr.runtime.backend import Array, Backend
-from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.open_backend import open_backend
 from tsr.runtime.overlap import Behind, ahead
-from tsr.runtime.plan import first_read, plan_segments
+from tsr.runtime.plan import plan_segments
+from tsr.runtime.streaming import fetched, groups, reader_for
 
 SEGMENT_VOXELS = 60_000_000
 """Output voxels that one segment may have, so that memory does not grow with the frame size."""
@@ -132,15 +138,16 @@ def run(
     backend.worked = worked
     writer = ClipWriter(output, info, times=times, encoding=encoding, streams=True)
 
-    def write(frame: NDArray[np.float32]) -> None:
+    def write(frame: Frame | list[Plane]) -> None:
         before = time.perf_counter()
         writer.write(frame)
         stages["encode"] += time.perf_counter() - before
 
-    with ClipReader(clip, info) as reader, writer:
+    with reader_for(backend, info) as reader, writer:
         frames = ahead(_timed(iter(reader), stages, "decode"), DECODED_AHEAD)
+        made = groups(frames, info, ladder, backend, segment)
         with Behind(write, ladder.factor) as encode:
-            for frame in super_resolve(frames, info, ladder, backend, segment):
+            for frame in fetched(made, info, backend, encoding):
                 encode(frame)
                 progress.written = encode.done
                 report(progress)
@@ -158,6 +165,7 @@ def run(
         ladder=str(ladder),
         notes=[
             *calibration_notes(card, info, backend.name),
+            *backend.notes,
             *info.notes,
             *reader.notes,
             *writer.notes,
@@ -169,34 +177,6 @@ def default_output(clip: Path, factor: int) -> Path:
     """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
     clip = named(clip)
     return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
-
-
-def super_resolve(
-    frames: Iterator[NDArray[np.float32]],
-    info: ClipInfo,
-    ladder: ScaleLadder,
-    backend: Backend[Array],
-    segment: int,
-    part: Span | None = None,
-) -> Iterator[NDArray[np.float32]]:
-    """Frames (3, H, W) in [0, 1] in → `ladder.factor` times as many out, in order.
-
-    Args:
-        frames: all of the video's; with `part`, those from `first_read` on.
-        info: the video, at whose ends frames repeat.
-        segment: input frames computed at a time; never changes the result.
-        part: input frames [first, last) whose output is wanted, the same as in the whole.
-
-    Memory is bounded by the segment: about its output at half size, a few input frames at every
-    size, and one input frame's worth of output.
-    """
-    part = part or (0, info.num_frames)
-    pyramid = FramePyramid(frames, ladder, backend, first_read(ladder, part, info.num_frames))
-    for plan in plan_segments(ladder, info.num_frames, segment, part):
-        for group in run_segment(plan, pyramid, backend, info.num_frames):
-            made = backend.store(group)[:, :, : info.height, : info.width]
-            for n in range(made.shape[1]):
-                yield np.ascontiguousarray(made[:, n])
 
 
 def calibration_notes(card: ModelCard, info: ClipInfo, backend: str) -> list[str]:

@@ -29,6 +29,9 @@ PACKAGES = {
 }
 """What to `pip install` for each module."""
 
+OLDEST = {"tensorrt": "10.12", "tensorrt_lean": "10.12", "tensorrt_rtx": "1.3"}
+"""Versions below lack strong typing, or a call that we make."""
+
 OUT_OF_MEMORY = ("out of memory", "OutOfMemory", "cudaErrorMemoryAllocation", "(cudaError 2:")
 """How these libraries word it when the device has no memory left."""
 
@@ -39,13 +42,18 @@ ANYWHERE = "build it again here with tsr-export, or run the .onnx instead, which
 
 def missing(name: str) -> str | None:
     """Why a library cannot be used, with the command that mends it; None if it can."""
-    if importlib.util.find_spec(name) is None:
+    if not _installed(name):
         return f"{name} is not installed: pip install {PACKAGES[name]}"
     try:
-        importlib.import_module(name)
+        version = importlib.import_module(name).__version__
     except (ImportError, OSError, RuntimeError) as error:  # a shared library of the wheel is absent
         reason = " ".join(str(error).split())[:200]
         return f"{name} cannot be loaded ({reason}): pip install --force-reinstall {PACKAGES[name]}"
+    if _numbers(version) < _numbers(OLDEST[name]):
+        return (
+            f"{name} {version} is too old, {OLDEST[name]} or newer is needed: "
+            f"pip install --upgrade {PACKAGES[name]}"
+        )
     return None
 
 
@@ -66,17 +74,22 @@ def library_for(card: EngineCard) -> tuple[str, Any]:
     Raises:
         DeviceError: there is none; says which one to install.
     """
-    found = []
-    for name in RUNTIMES:
-        if missing(name) is None:
-            trt = load(name)
-            if suits(card, name, trt.__version__):
-                return name, trt
-            found.append(f"{name} {trt.__version__}")
+    found, unusable = [], []
+    for name in filter(_installed, RUNTIMES):
+        if reason := missing(name):
+            unusable.append(reason)
+            continue
+        trt = load(name)
+        if suits(card, name, trt.__version__):
+            return name, trt
+        found.append(f"{name} {trt.__version__}")
     kind = "version-compatible plan" if card.version_compatible else "plan"
     needed = f"{card.version}{' or newer' if card.version_compatible else ''}"
+    here = " and ".join(found) or "none"
+    if unusable:
+        here += f" ({'; '.join(unusable)})"
     raise DeviceError(
-        f"this {kind} needs {card.library} {needed}, here is {' and '.join(found) or 'none'}; "
+        f"this {kind} needs {card.library} {needed}, here is {here}; "
         f"pip install {PACKAGES[card.library]}=={card.version}, or build it again with tsr-export"
     )
 
@@ -126,6 +139,25 @@ def explained(log: Any) -> Iterator[Callable[[], str]]:
     yield lambda: str(log.errors[0])[:300] if log.errors else "it did not say why"
 
 
+def constructed(what: str, kind: Callable[..., Any], *arguments: Any) -> Any:
+    """An object of a library: `kind(*arguments)`.
+
+    A constructor that fails inside the library, for want of a driver that is new enough, say, makes
+    the bindings raise a `TypeError` of their own; the reason is in the log, the last argument.
+
+    Args:
+        what: "start tensorrt 11.4" and the like, for the message.
+
+    Raises:
+        DeviceError: with the reason. MemoryError: the device is full.
+    """
+    with explained(arguments[-1]) as why:
+        try:
+            return kind(*arguments)
+        except TypeError as error:
+            raise failure(f"cannot {what}", why()) from error
+
+
 @dataclass(frozen=True)
 class OpenEngine:
     """An engine in the device's memory.
@@ -152,8 +184,8 @@ def open_engine(data: bytes, card: EngineCard, path: Path, device: CudaDevice) -
     check_gpu(card, path, device)
     library, trt = library_for(card)
     name, log = f"{library.replace('_', '-')} {trt.__version__}", messages(library)
+    runtime = constructed(f"start {name}", trt.Runtime, log)
     with explained(log) as why:
-        runtime = trt.Runtime(log)
         if card.version_compatible:
             runtime.engine_host_code_allowed = True
         engine = runtime.deserialize_cuda_engine(data)
@@ -182,6 +214,10 @@ def failure(what: str, why: str) -> Exception:
     if any(words in why for words in OUT_OF_MEMORY):
         return MemoryError(f"{what}: out of device memory")
     return DeviceError(f"{what} ({why}); {ANYWHERE}")
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def _numbers(version: str) -> tuple[int, ...]:

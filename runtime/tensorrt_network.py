@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tsr.core.cache import cache_folder, file_name, keep
+from tsr.core.cache import cache_folder, file_name, keep_if_possible
 from tsr.core.errors import ModelError
 from tsr.core.plan_file import read_plan
 from tsr.runtime.cuda_kernels import DeviceVolume, Memory
@@ -99,6 +99,7 @@ class TensorRtNetwork:
 
     def _let_go(self) -> None:
         """Give up the contexts of other shapes, so that a smaller tile has room."""
+        self._device.synchronize()  # they may still be at work
         self._prepared.clear()
         self._device.release()
 
@@ -142,7 +143,8 @@ class _KernelCache:
         return self._config
 
     def save(self) -> None:
-        """Write down what has been compiled so far."""
-        if self._cache is None:
-            return
-        keep(self._path, bytes(self._cache.serialize()))
+        """Write down what has been compiled so far; where nothing can be kept, it is compiled again
+        the next time."""
+        compiled = self._cache and self._cache.serialize()
+        if compiled is not None:
+            keep_if_possible(self._path, bytes(compiled))

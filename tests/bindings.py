@@ -62,14 +62,14 @@ def _checked(
     name: str, overloads: list[list[tuple[str, str, bool]]], answer: Any
 ) -> Callable[..., Any]:
     def call(*args: Any, **named: Any) -> Any:
-        if not any(_accepts(overload, args, named) for overload in overloads):
+        if not any(accepts(overload, args, named) for overload in overloads):
             raise TypeError(f"{name}{args}{named}: the bindings take {overloads}")
         return answer(*args, **named) if callable(answer) else answer
 
     return call
 
 
-def _accepts(
+def accepts(
     overload: list[tuple[str, str, bool]], args: tuple[Any, ...], named: dict[str, Any]
 ) -> bool:
     if len(args) > len(overload) or not set(named) <= {name for name, _, _ in overload}:

@@ -1,6 +1,8 @@
 """What all tests share: reproducible examples, and one tiny model exported once per session."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +37,26 @@ def tiny_onnx(tiny_model: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All kernels as a host library; a read or write outside a volume stops the tests."""
+    from tsr.runtime.kernels import UNIT
+
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    library = tmp_path_factory.mktemp("kernels") / "kernels.so"
+    flags = ["-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([compiler, *flags, "-o", str(library), str(UNIT)], check=True)
+    return library
+
+
+@pytest.fixture(scope="session")
 def cuda_device() -> Any:
     """The first GPU; without one the test is skipped, or fails if TSR_REQUIRE_CUDA=1."""
+    import needs
+
     from tsr.runtime import device
 
     if reason := device.missing():
-        if os.environ.get("TSR_REQUIRE_CUDA") == "1":
-            pytest.fail(f"TSR_REQUIRE_CUDA=1, but {reason}")
-        pytest.skip(reason)
+        needs.without(reason)
     return device.CudaDevice()

@@ -17,12 +17,15 @@ class HostGpu(HostDevice):
 
     name, capability, driver_version = "NVIDIA Host 4090", (8, 9), "13.0"
     stream_handle = 7
-    limit = 2**62
+    limit, used_memory = 2**62, 0
 
     def allocate(self, num_bytes: int) -> HostMemory:
         if num_bytes > self.limit:
             raise MemoryError
         return super().allocate(num_bytes)
+
+    def synchronize(self) -> None:
+        pass
 
     def release(self) -> None:
         pass

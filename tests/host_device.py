@@ -2,6 +2,7 @@
 
 import ctypes
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,17 @@ class HostDevice:
 
     def upload(self, array: NDArray[Any]) -> HostMemory:
         memory = self.allocate(array.nbytes)
-        ctypes.memmove(memory.address, np.ascontiguousarray(array).ctypes.data, array.nbytes)
+        whole = np.ascontiguousarray(array)  # held until it has been copied
+        ctypes.memmove(memory.address, whole.ctypes.data, array.nbytes)
         return memory
 
     def download(self, address: int, array: NDArray[Any]) -> None:
         assert array.flags.c_contiguous
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
+
+    def begin_download(self, address: int, array: NDArray[Any]) -> Callable[[], None]:
+        """As late as a device may: what is overwritten in between, shows."""
+        return lambda: self.download(address, array)
 
     def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
         return np.empty(shape, dtype)

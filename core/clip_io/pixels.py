@@ -189,6 +189,26 @@ def _rounded(values: NDArray[np.float32], gain: float, zero: float, layout: Layo
     return values.astype(layout.dtype)
 
 
+def gains(layout: Layout, colour: Colour) -> NDArray[np.float32]:
+    """The numbers that `to_rgb` and `from_rgb` compute with, for code on a device: (14,).
+
+    To RGB: level of black, 1/levels from black to white, level of zero chroma, R - Y and B - Y per
+    level, and what G - Y loses per unit of R - Y and of B - Y. From RGB: the weights of red, green
+    and blue in luma, levels from black to white, levels per unit of R - Y and of B - Y, the peak.
+    """
+    k_red, k_blue = colour.luma_weights
+    k_green = 1 - k_red - k_blue
+    peak = 2**layout.depth - 1
+    luma, black = (
+        (peak, 0) if layout.kind == "rgb" else _luma_scale(layout.depth, colour.full_range)
+    )
+    chroma, zero = _chroma_scale(layout.depth, colour.full_range)
+    red, blue = 2 * (1 - k_red), 2 * (1 - k_blue)
+    to_rgb = [black, 1 / luma, zero, red / chroma, blue / chroma, k_red / k_green, k_blue / k_green]
+    from_rgb = [k_red, k_green, k_blue, luma, chroma / red, chroma / blue, peak]
+    return np.array([*to_rgb, *from_rgb], np.float32)
+
+
 def _luma_scale(depth: int, full_range: bool) -> tuple[float, float]:
     """(levels between black and white, level of black)."""
     step = 2 ** (depth - 8)

@@ -1,10 +1,10 @@
 """Frames of a clip in presentation order, one pass, one frame in memory."""
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from av import VideoFrame
@@ -30,18 +30,23 @@ class ClipReader:
     Args:
         path: a video file or a folder of PNG images.
         info: what `probe` found, if it was called already.
+        convert: makes a frame of its planes, their layout and the clip's colour; RGB in host memory
+            unless a device shall do that. The planes are views, valid as long as they are held.
 
     Raises:
         ClipError: from `probe`; and while iterating, when a frame is damaged or missing. The
             message says how many frames were readable.
     """
 
-    def __init__(self, path: Path, info: ClipInfo | None = None) -> None:
+    def __init__(
+        self, path: Path, info: ClipInfo | None = None, convert: Callable[..., Any] = to_rgb
+    ) -> None:
         self.path = Path(path)
         self.info = info or probe(self.path)
         self.notes: list[str] = []
         """What was met while reading that `info` does not say."""
         self._frames: Iterator[Frame] | None = None
+        self._convert = convert
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +86,7 @@ class ClipReader:
                 )
             if count >= first:
                 planes, layout = read_planes(frame)
-                yield to_rgb(planes, layout, self.info.colour)
+                yield self._convert(planes, layout, self.info.colour)
             count += 1
         if count < last:
             if self.info.interlaced and 2 * count == self.info.num_frames:

@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.formats import LAYOUTS, new_frame
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.pixels import Frame, from_rgb
+from tsr.core.clip_io.pixels import Frame, Layout, Plane, from_rgb
 
 PACKED = {"ffv1": {"gbrp": "bgr0"}, "png": {"gbrp": "rgb24", "gbrp16le": "rgb48be"}}
 """RGB formats that an encoder takes only packed; the samples are the same."""
@@ -20,8 +20,8 @@ PACKED = {"ffv1": {"gbrp": "bgr0"}, "png": {"gbrp": "rgb24", "gbrp16le": "rgb48b
 class FrameSink(Protocol):
     """Takes frames one by one; finishes the file when its block ends well."""
 
-    def write(self, frame: Frame) -> None:
-        """Encode one (3, H, W) float32 frame."""
+    def write(self, frame: Frame | list[Plane]) -> None:
+        """Encode one (3, H, W) float32 frame, or its planes as `stored_layout` says."""
 
     def __exit__(
         self,
@@ -31,11 +31,17 @@ class FrameSink(Protocol):
     ) -> bool | None: ...
 
 
-def stored_frame(frame: Frame, info: ClipInfo, encoding: Encoding) -> VideoFrame:
-    """A float frame as the encoder takes it, tagged with the colour it was converted by."""
+def stored_layout(encoding: Encoding) -> Layout:
+    """How frames are converted for this encoding."""
+    return LAYOUTS[encoding.pixel_format]
+
+
+def stored_frame(frame: Frame | list[Plane], info: ClipInfo, encoding: Encoding) -> VideoFrame:
+    """A frame as the encoder takes it: floats are converted, planes are in its layout already."""
     name = encoding.pixel_format
     layout = LAYOUTS[name]
-    stored = new_frame(from_rgb(frame, layout, info.colour), name)
+    planes = frame if isinstance(frame, list) else from_rgb(frame, layout, info.colour)
+    stored = new_frame(planes, name)
     packed = PACKED.get(encoding.encoder, {}).get(name)
     return stored.reformat(format=packed) if packed else stored
 
@@ -51,7 +57,7 @@ class FolderSink:
         self._count = 0
         path.mkdir()
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: Frame | list[Plane]) -> None:
         """Write the next image."""
         image = stored_frame(frame, self._info, self._encoding)
         image.color_primaries = self._info.colour.primaries

@@ -19,7 +19,7 @@ from tsr.core.clip_io.carrier import Target
 from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
 from tsr.core.clip_io.opening import reason, silence
-from tsr.core.clip_io.pixels import Frame
+from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import SideStreams, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
 from tsr.core.clip_io.tags import Tags, lost_tags, write_tags
@@ -143,7 +143,7 @@ class VideoSink:
         target = Target(container, self._encoding.suffix, origin, self._stretch)
         return open_side_streams(self._info.path, target, kinds, notes)
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: Frame | list[Plane]) -> None:
         """Encode the next frame, and mux the other streams up to its time."""
         stored = stored_frame(frame, self._info, self._encoding)
         encoder = self._stream.codec_context

@@ -10,7 +10,7 @@ import numpy as np
 
 from tsr.core.clip_io.encoding import Encoding, choose_encoding
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.pixels import Frame
+from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import KINDS
 from tsr.core.clip_io.sinks import FolderSink, FrameSink
 from tsr.core.clip_io.tags import Tags, read_tags
@@ -95,13 +95,24 @@ class ClipWriter:
             clock=self.clock,
         )
 
-    def write(self, frame: Frame) -> None:
-        """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded.
+    def write(self, frame: Frame | list[Plane]) -> None:
+        """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded. Planes
+        of samples are taken, too, if a device has converted them as `stored_layout` says.
 
         Raises:
             OutputError: wrong shape or type, values that are not numbers, or more frames than
                 `times` has.
         """
+        if not isinstance(frame, list):
+            self._check(frame)
+        if self._sink is None:
+            raise OutputError("the writer is not open; use it in a with statement")
+        if self._count == self.times.num_frames:
+            raise OutputError(f"more frames than the {self.times.num_frames} times of {self.path}")
+        self._sink.write(frame)
+        self._count += 1
+
+    def _check(self, frame: Frame) -> None:
         expected = (3, self.info.height, self.info.width)
         if frame.shape != expected or frame.dtype != np.float32:
             raise OutputError(
@@ -109,12 +120,6 @@ class ClipWriter:
             )
         if not np.isfinite(frame.sum(dtype=np.float64)):
             raise OutputError(f"frame {self._count} holds values that are not finite numbers")
-        if self._sink is None:
-            raise OutputError("the writer is not open; use it in a with statement")
-        if self._count == self.times.num_frames:
-            raise OutputError(f"more frames than the {self.times.num_frames} times of {self.path}")
-        self._sink.write(frame)
-        self._count += 1
 
     def write_volume(self, volume: Volume) -> None:
         """Encode the frames of a (3, T, H, W) float32 volume in order."""

@@ -26,10 +26,10 @@ SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
     "gather": "PqiiPPiiiPii",
     "halve": "PqPqiiiPP",
-    "load_rgb": "PiiPqii",
+    "load_planes": "PiiiiiiPPqii",
     "place": "PiiiPqPqPiiiiii",
     "shift": "PqPqPii",
-    "store_rgb": "PqiiPii",
+    "store_planes": "PqiiPiiiiiiPP",
 }
 """Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""
 

@@ -47,7 +47,15 @@ HD int held(int position, int length) {
     return position < 0 ? 0 : position < length ? position : length - 1;
 }
 
-HD float clipped(float value) { return fminf(fmaxf(value, 0.0f), 1.0f); }
+/// Held in [0, 1]; what is not a number stays so, and is found when it is stored.
+HD float clipped(float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm("max.NaN.f32 %0, %0, 0f00000000;\n\tmin.NaN.f32 %0, %0, 0f3F800000;" : "+f"(value));
+    return value;
+#else
+    return value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
+#endif
+}
 
 HD Quad operator+(Quad p, Quad q) { return {p.a + q.a, p.b + q.b, p.c + q.c, p.d + q.d}; }
 HD Quad operator-(Quad p, Quad q) { return {p.a - q.a, p.b - q.b, p.c - q.c, p.d - q.d}; }

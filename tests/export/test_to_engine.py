@@ -10,6 +10,7 @@ from typing import Any
 import commands
 import pytest
 from bindings import builder_says, convolutions, trt
+from engines import pretend
 from quantised import quantise
 
 from tsr.core.errors import DeviceError, SettingsError
@@ -180,14 +181,17 @@ def test_wrong_wishes_are_refused_in_one_line(
 def test_what_is_missing_is_said_with_the_command_that_installs_it(
     half_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any library; with TensorRT, but no GPU to build on."""
+    """Without any library; with a TensorRT too old; with one, but no GPU to build on."""
     arguments = ("tsr-export", half_onnx, "-o", tmp_path / "x.plan")
     for name in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(sys.modules, name, None)
     line = commands.refusal(*arguments)
     assert "pip install tensorrt;" in line
     assert "pip install tensorrt-rtx-cu13" in line
-    monkeypatch.setitem(sys.modules, "tensorrt", trt)
+    monkeypatch.setitem(sys.modules, "tensorrt", pretend("tensorrt", "10.3.0"))
+    line = commands.refusal(*arguments, "--target", "tensorrt")
+    assert "10.12 or newer is needed: pip install --upgrade tensorrt" in line
+    monkeypatch.setitem(sys.modules, "tensorrt", pretend("tensorrt", "11.4.0.106"))
     monkeypatch.setattr(device, "missing", lambda: "the NVIDIA driver shows no GPU")
     line = commands.refusal(*arguments, "--target", "tensorrt")
     assert "times its kernels on the GPU it builds for, and the NVIDIA driver shows no GPU" in line

@@ -1,28 +1,11 @@
 """Devices to test on: the kernels compiled as host C++ everywhere, a GPU where there is one."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from host_device import HostDevice
-
-from tsr.runtime.kernels import UNIT
-
-
-@pytest.fixture(scope="session")
-def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All kernels as a host library; a read or write outside a volume stops the tests."""
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    library = tmp_path_factory.mktemp("kernels") / "kernels.so"
-    flags = ["-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, "-o", str(library), str(UNIT)], check=True)
-    return library
 
 
 @pytest.fixture

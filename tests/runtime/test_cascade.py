@@ -22,7 +22,7 @@ from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.plan import first_read, plan_segments
 from tsr.runtime.recording import Network, interpolation
-from tsr.runtime.run import super_resolve
+from tsr.runtime.streaming import super_resolve
 
 HEIGHT, WIDTH, NUM_FRAMES = 47, 85, 7
 """An odd size, the shape of 853×479: every rung is padded, tiles never divide it."""

@@ -12,7 +12,7 @@ from tsr.core.rect import rect_downsample
 from tsr.core.resize import apply_taps, resize_hw
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.tiling import gather as cut
-from tsr.core.volume import Volume, pad_to_multiple
+from tsr.core.volume import Volume
 from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume
 from tsr.runtime.kernels import FOLDER, SIGNATURES
 from tsr.runtime.plan import network_taps
@@ -142,23 +142,6 @@ def test_place_agrees_with_core(
                 tile = DeviceVolume(memory, memory.address, part.shape, 8 * rows * columns)
                 kernels.place(tile, put(kernels, known), made, top, left, exposure)
         np.testing.assert_allclose(fetch(kernels, made), expected, rtol=0, atol=ROUNDING)
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 16), (5, 7), (9, 22)])
-def test_rgb_frames_agree_with_numpy(kernels: CudaKernels, height: int, width: int) -> None:
-    """Bytes to padded volume and back give the same bytes; rounding is to the nearest."""
-    generator = np.random.default_rng(0)
-    rgb = generator.integers(0, 256, (2, height, width, 3), np.uint8)
-    loaded = kernels.load_rgb(rgb, multiple=8)
-    plain = np.ascontiguousarray(rgb.transpose(3, 0, 1, 2), np.float32) / np.float32(255)
-    expected = pad_to_multiple(plain, 8)
-    np.testing.assert_allclose(fetch(kernels, loaded), expected, rtol=0, atol=1e-7)
-    np.testing.assert_array_equal(kernels.store_rgb(loaded, height, width), rgb)
-
-    wild = volume(3, 2, height, width) * 1.4 - 0.2
-    stored = kernels.store_rgb(put(kernels, wild), height, width)
-    rounded = np.rint(np.clip(wild, 0, 1) * np.float32(255)).transpose(1, 2, 3, 0)
-    np.testing.assert_array_equal(stored, rounded)
 
 
 def test_volumes_that_do_not_fit_are_refused(kernels: CudaKernels) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import needs
 import pytest
 
 from tsr.core.errors import DeviceError
@@ -13,7 +14,7 @@ def nvcc() -> str:
     try:
         return kernels.find_nvcc()
     except DeviceError:
-        pytest.skip("no nvcc")
+        needs.without("no nvcc")
 
 
 def supported() -> list[tuple[int, int]]:

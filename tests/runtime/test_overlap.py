@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tsr.runtime.overlap import Behind, ahead
+from tsr.runtime.overlap import Behind, ahead, later
 
 
 def counted(made: list[int], *, fail_at: int | None = None) -> Iterator[int]:
@@ -108,3 +109,39 @@ def test_leaving_by_an_exception_drops_what_is_left() -> None:
     with pytest.raises(KeyboardInterrupt):
         hand_over_and_leave()
     assert done in ([], [0])
+
+
+def test_what_is_begun_is_waited_for_so_many_later() -> None:
+    """In order, all of it; nothing lies around for longer than asked for."""
+    for lag in (0, 1, 3):
+        told: list[str] = []
+
+        def begin(n: int, told: list[str] = told) -> Any:
+            told.append(f"begin {n}")
+            return lambda: told.append(f"end {n}") or n  # type: ignore[func-returns-value]
+
+        assert list(later(iter(range(4)), begin, lag)) == [0, 1, 2, 3]
+        for n in range(4):
+            between = told[told.index(f"begin {n}") : told.index(f"end {n}")]
+            assert len([word for word in between if word.startswith("begin")]) - 1 == min(
+                lag, 3 - n
+            )
+
+
+def test_what_is_under_way_is_waited_for_when_nobody_wants_more() -> None:
+    """Or when the next item fails: the memory it works in is given away then."""
+    ended: list[int] = []
+
+    def begin(n: int) -> Any:
+        if n == 2:
+            raise ValueError("no third")
+        return lambda: ended.append(n)
+
+    made = later(iter(range(4)), begin, 1)
+    next(made)
+    made.close()
+    assert ended == [0, 1]
+    ended.clear()
+    with pytest.raises(ValueError, match="no third"):
+        list(later(iter(range(4)), begin, 1))
+    assert ended == [0, 1]

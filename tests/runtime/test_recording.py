@@ -15,7 +15,7 @@ from tsr.core.volume import Volume
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.recording import Window, liveliest, liveliness, record_windows, windows_at
-from tsr.runtime.run import super_resolve
+from tsr.runtime.streaming import super_resolve
 
 HEIGHT, WIDTH, NUM_FRAMES = 64, 96, 5
 LADDER = ScaleLadder(Fraction(1, 4), 8)

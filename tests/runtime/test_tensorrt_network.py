@@ -160,6 +160,22 @@ def test_memory_that_runs_out_inside_tensorrt_is_known_as_that(
     network(window, made)
 
 
+def test_contexts_at_work_are_waited_for_before_they_go(
+    engine: EngineDouble, gpu: HostGpu, rtx_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their memory would be given to others while the device still writes to it."""
+    network = TensorRtNetwork(rtx_plan, gpu)  # type: ignore[arg-type]
+    backend = CudaBackend(gpu, network, TILE)
+    network(backend.load(clip(10, 56, 80)), backend.kernels.volume(3, *TILE))
+    alive: list[int] = []
+    monkeypatch.setattr(gpu, "synchronize", lambda: alive.append(len(network._prepared)))
+    engine.trouble = "out of memory"
+    with pytest.raises(MemoryError):
+        network(backend.load(clip(8, 40, 28)), backend.kernels.volume(3, 2, 24, 12))
+    assert alive == [1]
+    assert network._prepared == {}
+
+
 def test_kernels_compiled_on_the_gpu_are_kept_for_the_next_run(
     engine: EngineDouble, gpu: HostGpu, rtx_plan: Path, own_cache: Path
 ) -> None:
@@ -242,6 +258,11 @@ VERSIONS = {"tensorrt": "11.4.0.106", "tensorrt_lean": "11.5.0.1", "tensorrt_rtx
         (("tensorrt", "12.0.0.1", True), VERSIONS, "12.0.0.1 or newer, here is tensorrt 11"),
         (("tensorrt_rtx", "1.6.0.1", False), VERSIONS, r"tensorrt-rtx-cu13==1\.6\.0\.1"),
         (("tensorrt", "11.4.0.106", False), {}, "here is none; pip install tensorrt==11"),
+        (
+            ("tensorrt", "11.4.0.106", True),
+            {"tensorrt": "10.3.0"},
+            r"here is none \(tensorrt 10.3.0 is too old.*; pip install tensorrt==11",
+        ),
     ],
 )
 def test_the_first_library_that_can_run_a_plan_is_taken(
@@ -303,6 +324,30 @@ def test_a_library_without_its_shared_objects_is_named(monkeypatch: pytest.Monke
     assert reason is not None
     assert "libnvinfer.so.11: cannot open shared object file" in reason
     assert "pip install --force-reinstall tensorrt-rtx-cu13" in reason
+
+
+def test_a_library_of_before_what_we_call_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the version that is needed."""
+    monkeypatch.setitem(sys.modules, "tensorrt", pretend("tensorrt", "10.3.0"))
+    assert tensorrt_library.missing("tensorrt") == (
+        "tensorrt 10.3.0 is too old, 10.12 or newer is needed: pip install --upgrade tensorrt"
+    )
+    monkeypatch.setitem(sys.modules, "tensorrt", pretend("tensorrt", "10.12.0.36"))
+    assert tensorrt_library.missing("tensorrt") is None
+
+
+def test_a_driver_too_old_for_the_library_is_said_in_its_words(
+    gpu: HostGpu, rtx_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The constructor returns nothing then, and the bindings raise a `TypeError`."""
+
+    def runtime(log: Any) -> Any:
+        log.log(trt.ILogger.Severity.ERROR, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(trt, "Runtime", runtime)
+    with pytest.raises(DeviceError, match=r"cannot start tensorrt-rtx .*failure with error: 35"):
+        TensorRtNetwork(rtx_plan, gpu)  # type: ignore[arg-type]
 
 
 def test_the_command_refuses_what_it_cannot_run_in_one_line(
