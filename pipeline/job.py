@@ -127,7 +127,7 @@ def prepare(
     """
     output = output or default_output(clip, options.factor)
     check_output(output, inputs=(clip, *inputs), overwrite=options.overwrite)
-    info = probe(clip)
+    info = probe(clip, deinterlace=options.deinterlace)
     if info.num_frames < MIN_FRAMES:
         raise ClipError(
             f"{clip} has {info.num_frames} frame{'s' * (info.num_frames != 1)}; at least "
