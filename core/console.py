@@ -35,7 +35,7 @@ InPath = _NamedPath(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
 
 
-class ClipPath(click.Path):
+class ClipPath(_NamedPath):
     """A clip to be read: a file, a folder of images, `-` for standard input, or a named pipe."""
 
     def __init__(self) -> None:
@@ -104,14 +104,20 @@ class Command(click.Command):
     def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
         """Put files in the place of clips that come through pipes."""
         for parameter in self.params:
-            clip = ctx.params.get(parameter.name or "")
-            if not isinstance(parameter.type, ClipPath) or clip is None or not is_pipe(clip):
+            given = ctx.params.get(parameter.name or "")
+            if not isinstance(parameter.type, ClipPath) or given is None:
                 continue
-            if isinstance(parameter, click.Argument) and ctx.params.get("output", clip) is None:
+            clips = given if isinstance(given, tuple) else (given,)
+            pipes = [clip for clip in clips if is_pipe(clip)]
+            if not pipes:
+                continue
+            if isinstance(parameter, click.Argument) and ctx.params.get("output", pipes) is None:
                 raise SettingsError(
                     "a clip from a pipe has no name that the output's could be made of; give -o"
                 )
-            ctx.params[parameter.name or ""] = kept.enter_context(spooled(clip))
+            files = {clip: kept.enter_context(spooled(clip)) for clip in dict.fromkeys(pipes)}
+            found = tuple(files.get(clip, clip) for clip in clips)
+            ctx.params[parameter.name or ""] = found if isinstance(given, tuple) else found[0]
 
 
 class Interrupts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsr.core.console import InPath, command, duration
+from tsr.core.console import ClipPath, InPath, command, duration
 from tsr.core.errors import TsrError
 from tsr.core.options import deinterlace_option, device_option, exposure_option
 from tsr.pipeline.cache_cli import cache_word
@@ -55,7 +55,7 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     words={"doctor": doctor_word, "cache": cache_word},
 )
 @click.argument(
-    "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
+    "inputs", type=ClipPath(), nargs=-1, required=True, metavar="IN…", shell_complete=complete
 )
 @click.option(
     "-o",

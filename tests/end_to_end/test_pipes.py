@@ -15,6 +15,7 @@ from typing import Any
 
 import clips
 import numpy as np
+import onnx
 import pytest
 from commands import MODULES, checked_line, invoke, names, refusal, succeed
 
@@ -137,7 +138,31 @@ def test_a_container_that_no_pipe_holds(tmp_path: Path, film: Path) -> None:
     assert "cannot be written" in line
 
 
-@pytest.mark.parametrize("command", ["tsr-run", "tsr-train", "tsr-degrade"])
+@pytest.mark.slow
+def test_models_are_made_for_and_checked_on_a_clip_from_a_pipe(
+    tmp_path: Path, film: Path, tiny_model: Path, tiny_onnx: Path
+) -> None:
+    """`tsr-export --int8 -` writes what it would of the file, `tsr-check --video -` as well."""
+    y4m = as_y4m(film)
+    clip = tmp_path / "slow.y4m"
+    clip.write_bytes(y4m)
+    found = []
+    for given in ("-", clip):
+        options = ("--int8", given, "-o", tmp_path / "made.onnx", "--min-psnr", 20, "--overwrite")
+        result = piped("tsr-export", tiny_model, *options, given=y4m)
+        assert result.returncode == 0, result.stderr
+        found.append(onnx.load(tmp_path / "made.onnx").graph.SerializeToString())
+    assert found[0] == found[1]
+    tables = [
+        piped("tsr-check", tiny_model, tiny_onnx, "--video", given, "--start-scale", 1, given=y4m)
+        for given in ("-", clip)
+    ]
+    assert tables[0].returncode == 0, tables[0].stderr
+    assert tables[0].stdout == tables[1].stdout
+    (tmp_path / "made.onnx").unlink()
+
+
+@pytest.mark.parametrize("command", ["tsr", "tsr-run", "tsr-train", "tsr-degrade"])
 def test_a_pipe_gives_no_name_to_the_output(tiny_onnx: Path, command: str) -> None:
     """Refused before anything is read."""
     given = [tiny_onnx, "-"] if command == "tsr-run" else ["-"]
