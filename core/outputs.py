@@ -31,6 +31,11 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"cannot write {path}: {reason[0].lower()}{reason[1:]}") from error
+    if exists and not overwrite and path.is_dir():
+        raise OutputError(
+            f"output {path} exists already and is a folder; give the name of a video in it, "
+            f"as {path / 'NAME.mp4'}, or pass --overwrite to replace a folder of images"
+        )
     if exists and not overwrite:
         raise OutputError(f"output {path} exists already; pass --overwrite or choose another name")
     if path.suffix and path.is_dir():

@@ -165,8 +165,10 @@ def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
         TsrError: an input failed.
     """
     failed = [outcome for outcome in outcomes if outcome.error]
+    kept = sum(outcome.kept for outcome in outcomes)
     told.about()
-    told.event("summary", done=len(outcomes) - len(failed), failed=len(failed))
+    done = len(outcomes) - len(failed) - kept
+    told.event("summary", done=done, kept=kept, failed=len(failed))
     if len(outcomes) == 1:
         if failed:
             raise TsrError(failed[0].error)
@@ -177,6 +179,8 @@ def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
         if (record := outcome.record) is not None:
             seconds = sum(record.seconds.get(s, 0.0) for s in ("train", "export", "render"))
             said = f"{record.output} ({record.precision}, {duration(seconds)})"
+        elif outcome.kept:
+            said = f"{outcome.wrote} was there already; --overwrite makes it anew"
         else:
             said = f"failed: {outcome.error}" if outcome.error else str(outcome.wrote)
         told.line(f"{outcome.task.clip!s:{width}}  {said}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import clips
 import pytest
-from runs import HEIGHT, WIDTH, tsr
+from runs import HEIGHT, WIDTH, events, tsr
 
 from tsr.pipeline import network
 
@@ -33,6 +33,25 @@ def test_a_folder_of_videos(tmp_path: Path, clip: Path, stubbed: None) -> None:
     assert (folder / "one_x2.mp4").is_file()
 
 
+def test_a_folder_that_is_given_again(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """What is there already stays, and nothing is made of what was made; a new video is."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one.mp4", "two.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    assert tsr(tmp_path / "c", folder, "--factor", 2).exit_code == 0
+    before = (folder / "one_x2.mp4").stat().st_mtime_ns
+    (folder / "two_x2.mp4").unlink()
+    again = tsr(tmp_path / "c", folder, "--factor", 2, "--json")
+    summary = events(again)[-1]
+    assert (summary["done"], summary["kept"], summary["failed"]) == (1, 1, 0)
+    assert (folder / "one_x2.mp4").stat().st_mtime_ns == before
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "one.mp4", "one_x2.mp4", "two.mp4", "two_x2.mp4",
+    ]  # fmt: skip
+    assert "was there already" in tsr(tmp_path / "c", folder, "--factor", 2).stderr
+
+
 def test_what_is_cheap_is_checked_before_any_work(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +69,8 @@ def test_what_is_cheap_is_checked_before_any_work(
         ((clip, "-o", tmp_path / "out.mp4", "--crf", 99), "99"),
         ((clip, "-o", tmp_path / "no" / "out.mp4"), "does not exist"),
         ((clip, "-o", tmp_path / "there.mp4"), "--overwrite"),
+        ((clip, "-o", tmp_path), "is a folder; give the name of a video in it"),
+        ((clip, "-o", "-"), "give -o NAME.mkv"),
         ((short, "-o", tmp_path / "out.mp4"), "5 frames"),
         ((tmp_path / "missing.mp4", "-o", tmp_path / "out.mp4"), "does not exist"),
         ((clip, "-o", tmp_path / "out.mp4", "--range", "1:00-2:00"), "no frame between"),

@@ -9,6 +9,7 @@ import clips
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from runs import HEIGHT, NUM_FRAMES, WIDTH, record_of, tsr
 
 from tsr.core.clip_io import probe, read_volume
@@ -61,6 +62,27 @@ def test_the_output_is_that_of_tsr_run(
     (one, a), (other, b) = (read_volume(tmp_path / name) for name in ("a.mkv", "b.mkv"))
     np.testing.assert_array_equal(one, other)
     assert a.times == b.times
+
+
+def test_frames_that_stay_interlaced(
+    tmp_path: Path, picture: NDArray[np.float32], stubbed: None
+) -> None:
+    """With --deinterlace off, from the look at the video to the last frame: as a file without the
+    flag; what was kept of the run that believed the flag is not taken."""
+    flagged = clips.write_interlaced(tmp_path / "flagged.mp4", picture)
+    plain = clips.write_video(tmp_path / "plain.mp4", picture, fps=25)
+    made = {}
+    for name, clip, word in (
+        ("auto", flagged, "auto"), ("off", flagged, "off"), ("plain", plain, "auto")
+    ):  # fmt: skip
+        out = tmp_path / f"{name}.mkv"
+        given = ("-o", out, "--factor", 2, "--encoder", "ffv1", "--deinterlace", word, "--json")
+        record = record_of(tsr(tmp_path / "c", clip, *given))
+        assert record.settings.get("deinterlace") == (False if word == "off" else None)
+        assert any("taken as it is" in note for note in record.notes) == (name == "off")
+        made[name] = read_volume(out)[0]
+    np.testing.assert_array_equal(made["off"], made["plain"])
+    assert np.abs(made["auto"] - made["plain"]).max() > 0.02
 
 
 def test_int8_that_is_refused_gives_fp32_and_says_why(
