@@ -42,9 +42,9 @@ class Outcome:
 
     task: Task
     wrote: Path | None = None
-    kept: bool = False
     record: RunRecord | None = None
     error: str = ""
+    kept: bool = False
 
 
 def tasks(

@@ -32,7 +32,7 @@ def thumbnail(frame: Frame) -> Thumb:
 
 def grey(thumb: Thumb) -> NDArray[np.float32]:
     """(h, w) means of the channels."""
-    return thumb.mean(axis=2, dtype=np.float32)
+    return np.asarray(thumb.mean(axis=2, dtype=np.float32))
 
 
 def colour_counts(thumb: Thumb) -> NDArray[np.int64]:

@@ -15,11 +15,11 @@ from typing import Any
 
 import clips
 import numpy as np
-import onnx
 import pytest
 from commands import MODULES, checked_line, invoke, names, refusal, succeed
 
 from tsr.core.clip_io import probe, read_volume
+from tsr.core.errors import ModelError
 from tsr.core.pipes import spooled
 
 NTSC = Fraction(24000, 1001)
@@ -138,28 +138,52 @@ def test_a_container_that_no_pipe_holds(tmp_path: Path, film: Path) -> None:
     assert "cannot be written" in line
 
 
-@pytest.mark.slow
-def test_models_are_made_for_and_checked_on_a_clip_from_a_pipe(
-    tmp_path: Path, film: Path, tiny_model: Path, tiny_onnx: Path
+@pytest.fixture
+def fed(tmp_path: Path, film: Path) -> Iterator[Path]:
+    """A named pipe through which the film comes, once."""
+    pipe = tmp_path / "in.fifo"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(film.read_bytes()))
+    feeder.start()
+    yield pipe
+    feeder.join()
+
+
+@pytest.mark.parametrize("options", [("--int8",), ("--fp8",), ("--fp16", "--video")])
+def test_exports_calibrate_on_a_clip_from_a_pipe(
+    tmp_path: Path,
+    film: Path,
+    fed: Path,
+    tiny_model: Path,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`tsr-export --int8 -` writes what it would of the file, `tsr-check --video -` as well."""
-    y4m = as_y4m(film)
-    clip = tmp_path / "slow.y4m"
-    clip.write_bytes(y4m)
-    found = []
-    for given in ("-", clip):
-        options = ("--int8", given, "-o", tmp_path / "made.onnx", "--min-psnr", 20, "--overwrite")
-        result = piped("tsr-export", tiny_model, *options, given=y4m)
-        assert result.returncode == 0, result.stderr
-        found.append(onnx.load(tmp_path / "made.onnx").graph.SerializeToString())
-    assert found[0] == found[1]
+    """They read it more than once, so they are given a file with all of it."""
+    seen: list[bytes] = []
+
+    def look(*given: Any, **named: Any) -> None:
+        clip = named.get("clip") or given[1]
+        assert clip.is_file()
+        seen.append(clip.read_bytes())
+        raise ModelError("seen enough")
+
+    monkeypatch.setattr("tsr.export.to_quantised.to_quantised", look)
+    monkeypatch.setattr("tsr.export.to_onnx.to_onnx", look)
+    line = refusal("tsr-export", tiny_model, *options, fed, "-o", tmp_path / "out.onnx")
+    assert "seen enough" in line
+    assert seen == [film.read_bytes()]
+
+
+@pytest.mark.slow
+def test_models_are_checked_on_a_clip_from_a_pipe(
+    film: Path, fed: Path, tiny_model: Path, tiny_onnx: Path
+) -> None:
+    """To the same table as on the file."""
     tables = [
-        piped("tsr-check", tiny_model, tiny_onnx, "--video", given, "--start-scale", 1, given=y4m)
-        for given in ("-", clip)
+        succeed("tsr-check", tiny_model, tiny_onnx, "--video", clip, "--start-scale", 1).stdout
+        for clip in (film, fed)
     ]
-    assert tables[0].returncode == 0, tables[0].stderr
-    assert tables[0].stdout == tables[1].stdout
-    (tmp_path / "made.onnx").unlink()
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.parametrize("command", ["tsr", "tsr-run", "tsr-train", "tsr-degrade"])
