@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Self
@@ -19,7 +18,6 @@ from typing import Any, NoReturn, Self
 import click
 
 from tsr.core.errors import SettingsError, TsrError
-from tsr.core.exposure import DELTA, FULL
 from tsr.core.pipes import STANDARD, is_pipe, spooled
 from tsr.core.versions import versions
 
@@ -37,37 +35,7 @@ InPath = _NamedPath(path_type=Path)
 """A path a user names. Existence is checked where it is opened, with a message that helps."""
 
 
-class ExposureType(click.ParamType):  # type: ignore[type-arg]  # generic in new releases only
-    """`full`, `delta`, or a fraction of the frame interval above 0 and up to 1, as a float.
-
-    Args:
-        auto: the word `auto` is taken, too, and left as it is.
-    """
-
-    name = "exposure"
-
-    def __init__(self, *, auto: bool = False) -> None:
-        self._words: dict[str, float | str] = {"full": FULL, "delta": DELTA}
-        if auto:
-            self._words["auto"] = "auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The fraction, or `auto`."""
-        if value in self._words:
-            return self._words[value]
-        try:
-            fraction = float(Fraction(value))  # 0.5 and 1/2 alike
-        except (ValueError, ZeroDivisionError):
-            fraction = DELTA
-        if not DELTA < fraction <= FULL:
-            words = ", ".join(self._words)
-            self.fail(
-                f"{value} is no exposure; give {words}, or a fraction such as 0.5", param, ctx
-            )
-        return fraction
-
-
-class ClipPath(click.Path):
+class ClipPath(_NamedPath):
     """A clip to be read: a file, a folder of images, `-` for standard input, or a named pipe."""
 
     def __init__(self) -> None:
@@ -138,14 +106,20 @@ class Command(click.Command):
     def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
         """Put files in the place of clips that come through pipes."""
         for parameter in self.params:
-            clip = ctx.params.get(parameter.name or "")
-            if not isinstance(parameter.type, ClipPath) or clip is None or not is_pipe(clip):
+            given = ctx.params.get(parameter.name or "")
+            if not isinstance(parameter.type, ClipPath) or given is None:
                 continue
-            if isinstance(parameter, click.Argument) and ctx.params.get("output", clip) is None:
+            clips = given if isinstance(given, tuple) else (given,)
+            pipes = [clip for clip in clips if is_pipe(clip)]
+            if not pipes:
+                continue
+            if isinstance(parameter, click.Argument) and ctx.params.get("output", pipes) is None:
                 raise SettingsError(
                     "a clip from a pipe has no name that the output's could be made of; give -o"
                 )
-            ctx.params[parameter.name or ""] = kept.enter_context(spooled(clip))
+            files = {clip: kept.enter_context(spooled(clip)) for clip in dict.fromkeys(pipes)}
+            found = tuple(files.get(clip, clip) for clip in clips)
+            ctx.params[parameter.name or ""] = found if isinstance(given, tuple) else found[0]
 
 
 class Interrupts:
@@ -208,16 +182,6 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -
         others = ", ".join(f"{name} {found[name]}" for name in found if name != "tsr")
         click.echo(f"tsr {found['tsr']} ({others})")
         ctx.exit()
-
-
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto takes a GPU if there is one that can be used.",
-)
-"""Where a command computes; the same words for all."""
 
 
 def check_installed(what: str, extra: str, packages: dict[str, str]) -> None:

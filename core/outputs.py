@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tsr.core.errors import OutputError
+from tsr.core.leftovers import mark, remove, remove_leftovers
 from tsr.core.pipes import check_output_pipe, is_pipe
 
 
@@ -30,6 +31,11 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"cannot write {path}: {reason[0].lower()}{reason[1:]}") from error
+    if exists and not overwrite and path.is_dir():
+        raise OutputError(
+            f"output {path} exists already and is a folder; give the name of a video in it, "
+            f"as {path / 'NAME.mp4'}, or pass --overwrite to replace a folder of images"
+        )
     if exists and not overwrite:
         raise OutputError(f"output {path} exists already; pass --overwrite or choose another name")
     if path.suffix and path.is_dir():
@@ -59,13 +65,17 @@ def completed(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; it becomes `path` only if the block ends well.
 
     The temporary name keeps the suffix, since encoders choose the container by it. Whatever the
-    block leaves behind under that name is removed when it fails, be it a file or a folder.
+    block leaves behind under that name is removed when it fails, be it a file or a folder; what a
+    killed process left of the same output is removed before.
 
     Raises:
         OutputError: the disk refused the file (full, read-only, vanished folder).
     """
-    temporary = path.with_name(f".{path.stem}.part-{os.getpid()}{path.suffix}")
+    before = f".{path.stem}.part-"
+    temporary = path.with_name(f"{before}{mark()}{path.suffix}")
+    remove_leftovers(path.parent, before, path.suffix)
     try:
+        remove(temporary)  # of a process of our own number, which is no more
         yield temporary
         if path.is_dir() and temporary.is_dir():
             _check_replaceable(path)
@@ -76,10 +86,7 @@ def completed(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
 
 
 def _check_replaceable(path: Path) -> None:

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tsr.core.errors import ClipError, OutputError
+from tsr.core.leftovers import mark, remove_leftovers
 
 STANDARD = Path("-")
 """Standard input as a clip, standard output as an output."""
+
+SPOOL = "tsr-"
+"""How the temporary folders begin that pipes are kept in."""
 
 CHUNK_BYTES = 2**20
 """Bytes in memory at a time while a pipe is kept."""
@@ -39,13 +43,16 @@ def check_output_pipe(path: Path) -> None:
 
 @contextlib.contextmanager
 def spooled(path: Path) -> Iterator[Path]:
-    """A file with all that comes through a pipe; it is removed at the end.
+    """A file with all that comes through a pipe; it is removed at the end, as is what a killed
+    process left of its own.
 
     Raises:
         ClipError: nobody is writing (a terminal), or the temporary folder cannot hold the clip.
     """
     name = "standard-input" if path == STANDARD else path.name
-    with tempfile.TemporaryDirectory(prefix="tsr-", ignore_cleanup_errors=True) as folder:
+    remove_leftovers(Path(tempfile.gettempdir()), SPOOL, "-")
+    prefix = f"{SPOOL}{mark()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / name
         try:
             with _opened(path) as source, copy.open("wb") as target:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tsr.core.console import InPath, Progress, check_installed, command
+from tsr.core.console import ClipPath, InPath, Progress, check_installed, command
 from tsr.core.errors import ModelError, OutputError, SettingsError
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def _print_script(context: click.Context, _: click.Parameter, wanted: bool) -> N
 @command(loads="tsr.export.to_onnx")
 @click.argument("first", metavar="A", type=InPath)
 @click.argument("second", metavar="B", type=InPath)
-@click.option("--video", type=InPath, help="Compare on this video's windows. [default: made up]")
+@click.option(
+    "--video", type=ClipPath(), help="Compare on this video's windows. [default: made up]"
+)
 @click.option(
     "--start-scale",
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from tsr.core.console import InPath, check_tile, command
+from tsr.core.console import ClipPath, InPath, check_tile, command
 from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
 from tsr.core.outputs import check_output, named
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option("--fp16", is_flag=True, help="Convolve in half precision: for GPUs.")
 @click.option(
-    "--int8", type=InPath, metavar="VIDEO", help="Convolve in 8 bits, calibrated on the video."
+    "--int8", type=ClipPath(), metavar="VIDEO", help="Convolve in 8 bits, calibrated on the video."
 )
-@click.option("--fp8", type=InPath, metavar="VIDEO", help="The same in FP8, for TensorRT.")
+@click.option("--fp8", type=ClipPath(), metavar="VIDEO", help="The same in FP8, for TensorRT.")
 @click.option(
     "--for",
     "reader",
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     help="dB that 8 bits must reach against full precision at the liveliest frame. [default: 50]",
 )
 @click.option(
-    "--video", type=InPath, help="With --fp16: check this video's liveliest windows for overflow."
+    "--video",
+    type=ClipPath(),
+    help="With --fp16: check this video's liveliest windows for overflow.",
 )
 @click.option(
     "--target",

@@ -1,8 +1,9 @@
 """Several inputs, one after the other: a failure is said and does not stop the rest."""
 
 import json
+import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: a file and, unless it is a preview, a record; or an error in words."""
+    """What became of a task: a file and, unless it is a preview or was there already, a record; or
+    an error in words."""
 
     task: Task
     wrote: Path | None = None
     record: RunRecord | None = None
     error: str = ""
+    kept: bool = False
 
 
 def tasks(
@@ -82,9 +85,17 @@ def _expanded(given: Path) -> list[Path]:
     if not given.is_dir() or any(file.suffix.lower() == ".png" for file in given.iterdir()):
         return [given]
     videos = sorted(file for file in given.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    stems = {file.stem for file in videos}
+    videos = [file for file in videos if not _made_of(file, stems)]
     if not videos:
         raise ClipError(f"folder {given} holds neither videos nor PNG images")
     return videos
+
+
+def _made_of(file: Path, stems: Collection[str]) -> bool:
+    """Whether the file is called like an output that was made of another video in its folder."""
+    found = re.fullmatch(r"(.+)_x[248](?:_preview)?", file.stem, re.DOTALL)
+    return found is not None and found[1] in stems
 
 
 def _make_folder(folder: Path, option: str) -> None:
@@ -103,6 +114,9 @@ def make_all(
 ) -> list[Outcome]:
     """Make all outputs, or previews; what cannot succeed is found before the first work is done.
 
+    Of several, an output that is there already is passed over, so that a batch that was interrupted
+    can be given again.
+
     Raises:
         SettingsError: a package is not installed.
     """
@@ -119,6 +133,10 @@ def make_all(
     inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
+        if len(todo) > 1 and not preview and _there(task, options, inputs):
+            outcomes.append(Outcome(task, task.output, kept=True))
+            told.event("kept", input=task.clip, output=task.output)
+            continue
         try:
             job = prepare(task.clip, task.output, options, cache.root, inputs)
             if task.report is not None:
@@ -143,6 +161,14 @@ def make_all(
         except (TsrError, MemoryError) as error:
             failed(task, error)
     return outcomes
+
+
+def _there(task: Task, options: Options, inputs: Collection[Path]) -> bool:
+    """Whether a task's output exists and may stay."""
+    output = task.output
+    if output is None or options.overwrite or not output.exists():
+        return False
+    return output.resolve() not in {given.resolve() for given in inputs}
 
 
 def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait: bool) -> Outcome:

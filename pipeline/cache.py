@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tsr.core.cache import cache_folder, keep
+from tsr.core.clip_io import ClipInfo
 from tsr.core.console import check_installed
 from tsr.core.errors import OutputError, TsrError
 
@@ -27,6 +28,12 @@ LOCK, NAME, FACTS = "lock", "name.txt", "facts.json"
 
 class BusyError(TsrError):
     """Another process works on the video."""
+
+
+def frames_facts(clip: ClipInfo) -> dict[str, Any]:
+    """What says which frames a stage is given, beside the video's content."""
+    as_they_are = {} if clip.deinterlace else {"deinterlace": False}
+    return {"frames": clip.frames, **as_they_are}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tsr.core.console import ExposureType, InPath, command, device_option, duration
+from tsr.core.console import ClipPath, InPath, command, duration
 from tsr.core.errors import TsrError
+from tsr.core.options import deinterlace_option, device_option, exposure_option
 from tsr.pipeline.cache_cli import cache_word
 from tsr.pipeline.doctor_cli import doctor_word
 from tsr.pipeline.options import QUALITIES, Options
@@ -54,7 +55,7 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
     words={"doctor": doctor_word, "cache": cache_word},
 )
 @click.argument(
-    "inputs", type=InPath, nargs=-1, required=True, metavar="IN…", shell_complete=complete
+    "inputs", type=ClipPath(), nargs=-1, required=True, metavar="IN…", shell_complete=complete
 )
 @click.option(
     "-o",
@@ -105,15 +106,8 @@ def _seconds(parts: tuple[str | None, ...]) -> Fraction | None:
 )
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option("--crf", type=int, help="Encoder's constant quality: lower is better and larger.")
-@click.option(
-    "--exposure",
-    type=ExposureType(auto=True),
-    metavar="full|delta|auto|FRACTION",
-    default="full",
-    show_default=True,
-    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
-    "estimated for each shot, full if that is not sure.",
-)
+@deinterlace_option
+@exposure_option("estimated for each shot")
 @click.option(
     "--max-minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -142,6 +136,7 @@ def main(
     report: Path | None,
     as_json: bool,
     preview: bool,
+    deinterlace: str,
     **given: Any,
 ) -> None:
     """Raise the frame rate of videos, undoing motion blur and aliasing: learn from each video,
@@ -153,7 +148,7 @@ def main(
 
     if preview and report is not None:
         raise click.BadParameter("a preview has no report; leave out one", param_hint="--report")
-    options = Options(factor=int(factor), **given)
+    options = Options(factor=int(factor), deinterlace=deinterlace == "auto", **given)
     told = Told(as_json=as_json)
     todo = tasks(inputs, output, options.factor, report)
     try:
@@ -170,8 +165,10 @@ def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
         TsrError: an input failed.
     """
     failed = [outcome for outcome in outcomes if outcome.error]
+    kept = sum(outcome.kept for outcome in outcomes)
     told.about()
-    told.event("summary", done=len(outcomes) - len(failed), failed=len(failed))
+    done = len(outcomes) - len(failed) - kept
+    told.event("summary", done=done, kept=kept, failed=len(failed))
     if len(outcomes) == 1:
         if failed:
             raise TsrError(failed[0].error)
@@ -182,6 +179,8 @@ def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
         if (record := outcome.record) is not None:
             seconds = sum(record.seconds.get(s, 0.0) for s in ("train", "export", "render"))
             said = f"{record.output} ({record.precision}, {duration(seconds)})"
+        elif outcome.kept:
+            said = f"{outcome.wrote} was there already; --overwrite makes it anew"
         else:
             said = f"failed: {outcome.error}" if outcome.error else str(outcome.wrote)
         told.line(f"{outcome.task.clip!s:{width}}  {said}")

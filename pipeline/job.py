@@ -13,6 +13,7 @@ from tsr.core.console import duration
 from tsr.core.errors import ClipError, OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.outputs import check_output
+from tsr.core.pipes import is_pipe
 from tsr.core.tiling import Span
 from tsr.pipeline.options import Options
 from tsr.runtime.run import default_output
@@ -126,8 +127,13 @@ def prepare(
             encoded, or the disk is too full for it.
     """
     output = output or default_output(clip, options.factor)
+    if is_pipe(output):
+        raise OutputError(
+            "tsr writes its output from finished pieces, so it needs a file: give -o NAME.mkv; "
+            "tsr-run is what writes into a pipe"
+        )
     check_output(output, inputs=(clip, *inputs), overwrite=options.overwrite)
-    info = probe(clip)
+    info = probe(clip, deinterlace=options.deinterlace)
     if info.num_frames < MIN_FRAMES:
         raise ClipError(
             f"{clip} has {info.num_frames} frame{'s' * (info.num_frames != 1)}; at least "
@@ -152,7 +158,8 @@ def chosen_frames(info: ClipInfo, part: tuple[Fraction, Fraction] | None) -> Spa
     origin = info.times.starts[0]
     inside = [n for n, start in enumerate(info.times.starts) if begin <= start - origin < end]
     if not inside:
-        length = duration(float(info.times.span))
+        span = float(info.times.span)
+        length = duration(span) if span >= 60 else f"{span:.3g} s"
         raise SettingsError(
             f"{info.path} has no frame between {float(begin):g} s and {float(end):g} s; "
             f"it lasts {length}; give another --range"

@@ -13,7 +13,7 @@ from tsr.core.exposure import FULL
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
 from tsr.pipeline import machine
-from tsr.pipeline.cache import VideoCache
+from tsr.pipeline.cache import VideoCache, frames_facts
 from tsr.pipeline.job import MODEL_FACTOR
 from tsr.pipeline.machine import Target
 from tsr.pipeline.options import Options
@@ -73,7 +73,7 @@ def train(
         config = shortened(config)
     ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
     facts = {
-        "frames": clip.frames,
+        **frames_facts(clip),
         "settings": config.to_dict(),
         "ladder": str(ladder),
         **origin(wanted, start_from),
@@ -135,7 +135,7 @@ def export(
     Raises:
         TsrError: not even FP32 could be exported.
     """
-    facts = {"model": file_sha256(training.model), "frames": clip.frames, "target": target}
+    facts = {"model": file_sha256(training.model), **frames_facts(clip), "target": target}
     if target == "tensorrt":
         facts["engine"] = _engine_facts()
     folder = kept.stage("export", facts)

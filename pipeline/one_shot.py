@@ -11,7 +11,7 @@ from tsr.core.console import duration
 from tsr.core.errors import OutputError
 from tsr.core.tiling import Span
 from tsr.core.versions import versions
-from tsr.pipeline.cache import VideoCache
+from tsr.pipeline.cache import VideoCache, frames_facts
 from tsr.pipeline.job import Job, Section
 from tsr.pipeline.record import RunRecord, ShotRecord
 from tsr.pipeline.render import PIECE_FRAMES, Render
@@ -91,6 +91,7 @@ def _render_facts(
     """What the bytes of the pieces depend on."""
     return {
         "tsr": versions()["tsr"],
+        **frames_facts(job.clip),
         "piece_frames": PIECE_FRAMES,
         "output": {"suffix": job.output.suffix.lower(), "encoding": encoding},
         "slow_motion": job.options.slow_motion,

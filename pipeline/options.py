@@ -34,6 +34,7 @@ class Options:
         overwrite: replace existing outputs.
         shots: each shot of the video is made by itself. overlays: logos and the like keep their
             pixels. keep_duplicates: repeated frames are taken for frames like any other.
+        deinterlace: frames that are flagged as interlaced.
         max_minutes: the training of a shot ends after this time at the latest.
         training: further settings of the training that replace the preset's.
     """
@@ -50,6 +51,7 @@ class Options:
     shots: bool = True
     overlays: bool = True
     keep_duplicates: bool = False
+    deinterlace: bool = True
     max_minutes: float | None = None
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -78,6 +80,7 @@ class Options:
             "shots": None if self.shots else False,
             "overlays": None if self.overlays else False,
             "keep_duplicates": self.keep_duplicates or None,
+            "deinterlace": None if self.deinterlace else False,
             **self.training,
         }
         return {name: value for name, value in plain.items() if value is not None}

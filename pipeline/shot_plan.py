@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from tsr.pipeline.changes import Frame
 from tsr.pipeline.job import MIN_FRAMES
 from tsr.pipeline.record import ShotSource
-from tsr.pipeline.shots import Shot, thumbnail
-
-COLOUR_LEVELS = 8
-"""Levels per channel of a colour histogram: 512 colours (Swain and Ballard 1991 take 2048)."""
+from tsr.pipeline.shots import Shot
+from tsr.pipeline.thumbs import COLOUR_LEVELS, colour_counts, grey, in_common, thumbnail
 
 SHORT = 24
 """Frames below which a shot borrows the network of a similar longer one, if there is one: a second
@@ -78,14 +76,12 @@ class Looker:
     def add(self, frame: Frame) -> None:
         """Take in the next frame of the shot."""
         thumb = thumbnail(frame)
-        levels = thumb.reshape(-1, 3).astype(np.intp) * COLOUR_LEVELS // 256
-        index = levels @ np.array([COLOUR_LEVELS**2, COLOUR_LEVELS, 1])
-        self._colours += np.bincount(index, minlength=len(self._colours))
-        grey = thumb.mean(axis=2, dtype=np.float32)
+        self._colours += colour_counts(thumb)
+        levels = grey(thumb)
         if self._before is not None:
-            self._change += float(np.abs(grey - self._before).mean())
-            self._gradient += float(np.hypot(*np.gradient(grey)).mean())
-        self._before = grey
+            self._change += float(np.abs(levels - self._before).mean())
+            self._gradient += float(np.hypot(*np.gradient(levels)).mean())
+        self._before = levels
 
     def look(self) -> Look:
         """Of the frames so far."""
@@ -94,9 +90,9 @@ class Looker:
 
 
 def similarity(a: Look, b: Look) -> float:
-    """Share of the colours in common (histogram intersection, Swain and Ballard 1991), times the
-    smaller motion over the larger: 1 for equal looks, 0 for nothing in common."""
-    common = float(np.minimum(a.colours, b.colours).sum())
+    """Share of the colours in common, times the smaller motion over the larger: 1 for equal looks,
+    0 for nothing in common."""
+    common = in_common(a.colours, b.colours)
     slow, fast = sorted((a.motion, b.motion))
     return common * (slow / fast if fast > 0 else 1.0)
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from tsr.core.cache import keep
 from tsr.core.clip_io import ClipInfo, ClipReader
-from tsr.pipeline.cache import VideoCache
+from tsr.pipeline.cache import VideoCache, frames_facts
 from tsr.pipeline.changes import Changes, Frame, Meter
 from tsr.pipeline.overlays import Mask, PixelStatistics, overlay_of
 from tsr.pipeline.shot_plan import Look, Looker
-from tsr.pipeline.shots import Shot, find_cuts, shots_from
+from tsr.pipeline.shots import RULES, Shot, find_cuts, shots_from
 from tsr.pipeline.told import Told
 
 NAME = "survey.npz"
@@ -85,7 +85,7 @@ def survey(clip: ClipInfo, kept: VideoCache, told: Told, *, cut: bool = True) ->
     Raises:
         ClipError: the video cannot be read. OutputError: the cache cannot be written.
     """
-    file = kept.stage("survey", {"frames": clip.frames, "cut": cut}) / NAME
+    file = kept.stage("survey", {**frames_facts(clip), "cut": cut, "rules": RULES}) / NAME
     if (found := _read(file)) is None:
         told.stage("look", "for cuts, repeats and overlays")
         found = look(clip, cut=cut, show=told.show)

@@ -9,15 +9,14 @@ import click
 
 from tsr.core.console import (
     ClipPath,
-    ExposureType,
     InPath,
     Progress,
     check_standard_output,
     check_tile,
     command,
-    device_option,
     duration,
 )
+from tsr.core.options import deinterlace_option, device_option, exposure_option
 from tsr.core.pipes import STANDARD
 
 if TYPE_CHECKING:
@@ -40,17 +39,13 @@ if TYPE_CHECKING:
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung; 1/4 is sharper and costs 4 times as much. [default: the model's]",
 )
-@click.option(
-    "--exposure",
-    type=ExposureType(),
-    metavar="full|delta|FRACTION",
-    help="Part of a frame interval that the shutter was open for. [default: the model's]",
-)
+@exposure_option()
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
 @click.option("--encoder", help="h264, hevc, av1, vp9, prores or ffv1. [default: by the name]")
 @click.option(
     "--crf", "quality", type=int, help="Encoder's constant quality: lower is better and larger."
 )
+@deinterlace_option
 @device_option
 @click.option(
     "--cpu-engine",
@@ -73,6 +68,7 @@ def main(
     slow_motion: bool,
     encoder: str | None,
     quality: int | None,
+    deinterlace: str,
     device: str,
     cpu_engine: str,
     tile: tuple[int, int, int] | None,
@@ -107,6 +103,7 @@ def main(
         slow_motion=slow_motion,
         encoder=encoder,
         quality=quality,
+        deinterlace=deinterlace == "auto",
         device=device,
         cpu_engine=cpu_engine,
         tile=tile,

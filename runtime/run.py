@@ -91,6 +91,7 @@ def run(
     slow_motion: bool = False,
     encoder: str | None = None,
     quality: int | None = None,
+    deinterlace: bool = True,
     device: str = "auto",
     cpu_engine: str = "auto",
     tile: tuple[int, int, int] | None = None,
@@ -105,7 +106,7 @@ def run(
         output: the file or folder; beside the clip and named after the factor if None.
         factor, start, exposure: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.
-        encoder, quality: see `choose_encoding`.
+        encoder, quality: see `choose_encoding`. deinterlace: see `probe`.
         device: `auto`, `cpu` or `cuda`; cpu_engine: `auto`, `onnxruntime` or `openvino`; see
             `open_backend`.
         tile, segment: network output per call (frames, rows, columns) and input frames per
@@ -119,7 +120,7 @@ def run(
     if output is not None:
         check_output(output, inputs=(clip, model), overwrite=overwrite)
     backend, card = open_backend(model, device, tile, cpu_engine)
-    info = probe(clip)
+    info = probe(clip, deinterlace=deinterlace)
     ladder = choose_ladder(card, info, factor, start, exposure)
     if output is None:
         output = default_output(clip, ladder.factor)

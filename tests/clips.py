@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
@@ -185,6 +186,27 @@ def write_video(
         container.mux(_with_durations(stream.encode(None), ticks))
         if tone is not None and audio is not None:
             tone.write_to(container, audio)
+    return path
+
+
+def write_interlaced(path: Path, volume: NDArray[np.float32], *, top_first: bool = True) -> Path:
+    """Frames stored without loss and flagged as interlaced, which only a filter can do to them."""
+    height, width = volume.shape[2:]
+    graph = av.filter.Graph()
+    pixels = {"width": width, "height": height, "format": "yuv420p"}
+    source = graph.add_buffer(**pixels, time_base=Fraction(1, 25))
+    order = graph.add("setfield", "tff" if top_first else "bff")
+    graph.link_nodes(source, order, graph.add("buffersink")).configure()
+    options = {"qp": "0", "preset": "ultrafast", "x264-params": f"{'tb'[not top_first]}ff=1"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for n in range(volume.shape[1]):
+            frame = planar_frame(yuv_planes(volume[:, n], "yuv420p", matrix=6), "yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            graph.vpush(frame)
+            container.mux(stream.encode(graph.vpull()))
+        container.mux(stream.encode(None))
     return path
 
 

@@ -73,3 +73,13 @@ def interrupt(name: str, *arguments: object, when: Callable[[str], bool], before
 def names(folder: Path) -> list[str]:
     """Everything in a folder, hidden files too."""
     return sorted(file.name for file in folder.iterdir())
+
+
+def arguments(command: str, clip: Path, tiny_onnx: Path, output: Path) -> list[object]:
+    """A command's arguments to read `clip` and write `output`."""
+    if command == "tsr-eval":
+        return [clip, clip]
+    if command == "tsr-run":
+        return [tiny_onnx, clip, "-o", output]
+    short = ["--steps", 2, "--channels", 2] if command == "tsr-train" else []
+    return [clip, "-o", output, *short]

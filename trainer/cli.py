@@ -7,16 +7,9 @@ from typing import Any
 
 import click
 
-from tsr.core.console import (
-    ClipPath,
-    ExposureType,
-    InPath,
-    Progress,
-    command,
-    device_option,
-    duration,
-)
+from tsr.core.console import ClipPath, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
+from tsr.core.options import device_option, exposure_option
 from tsr.core.outputs import named
 
 
@@ -56,15 +49,7 @@ from tsr.core.outputs import named
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
-@click.option(
-    "--exposure",
-    type=ExposureType(auto=True),
-    metavar="full|delta|auto|FRACTION",
-    default="full",
-    show_default=True,
-    help="Part of a frame interval that the shutter was open for; delta: an instant, auto: "
-    "estimated from the blur, full if that is not sure.",
-)
+@exposure_option("estimated from the blur")
 @click.option(
     "--start-from",
     "first",

@@ -4,11 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from av import CodecContext, Packet, VideoFrame
-from av.error import FFmpegError
-from av.video.codeccontext import VideoCodecContext
-
-from tsr.core.clip_io.opening import reason, silence
 from tsr.core.errors import ClipError
 
 
@@ -37,23 +32,3 @@ def _natural_order(file: Path) -> tuple[list[int | str], str]:
     # Odd parts of the split are digits, so numbers meet numbers and names meet names.
     parts = re.split(r"(\d+)", file.name.lower())
     return [int(part) if n % 2 else part for n, part in enumerate(parts)], file.name
-
-
-def decode_image(file: Path) -> VideoFrame:
-    """Decode one PNG file.
-
-    Raises:
-        ClipError: not a PNG, or damaged.
-    """
-    silence()
-    decoder = CodecContext.create("png", "r")
-    assert isinstance(decoder, VideoCodecContext)
-    try:
-        frames = [*decoder.decode(Packet(file.read_bytes())), *decoder.decode(None)]
-    except (FFmpegError, OSError, ValueError) as error:
-        raise ClipError(
-            f"image {file} cannot be read ({reason(error)}); replace or remove it"
-        ) from error
-    if len(frames) != 1 or frames[0].is_corrupt:
-        raise ClipError(f"image {file} is not a whole PNG image; replace or remove it")
-    return frames[0]

@@ -18,9 +18,10 @@ from tsr.core.clip_io.attachments import attached_files, covers
 from tsr.core.clip_io.colour import FULL_RANGE, Colour, resolve_colour
 from tsr.core.clip_io.counting import count_frames
 from tsr.core.clip_io.deinterlace import is_interlaced
-from tsr.core.clip_io.folder import FolderListing, decode_image, list_folder
+from tsr.core.clip_io.folder import FolderListing, list_folder
 from tsr.core.clip_io.formats import is_transparent, layout_of
 from tsr.core.clip_io.hdr import HDR_TRANSFERS, HdrMetadata, read_hdr
+from tsr.core.clip_io.images import decode_image
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
@@ -66,7 +67,9 @@ class ClipInfo:
     """What else the file holds: "audio", "subtitles", "attachments", "chapters", "data" (timecode,
     sensors) and "further videos"."""
     interlaced: bool = False
-    """Whether it is flagged so; `ClipReader` then delivers deinterlaced frames, one for one."""
+    """Whether it is flagged so."""
+    deinterlace: bool = True
+    """Whether `ClipReader` deinterlaces frames that are flagged so, one for one."""
     time_origin: Fraction = Fraction(0)
     """Seconds on the file's own clock that count as zero in `times`."""
     notes: tuple[str, ...] = ()
@@ -110,7 +113,7 @@ def clip_info(clip: "Path | ClipInfo") -> ClipInfo:
     return clip if isinstance(clip, ClipInfo) else probe(clip)
 
 
-def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
+def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) -> ClipInfo:
     """Describe a video file or a folder of PNG images.
 
     A video is demuxed once (no decoding beyond the first frame), so that frames are counted and
@@ -118,6 +121,7 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
 
     Args:
         fps: rate of an image folder; `DEFAULT_FOLDER_FPS` when None. Refused for a video.
+        deinterlace: what is flagged as interlaced; else its frames are taken as they are.
 
     Raises:
         ClipError: missing, foreign, damaged, truncated, transparent, empty or oversized input.
@@ -129,10 +133,11 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
     if fps is not None:
         raise SettingsError(f"{path} is a video with its own rate; fps is for image folders only")
     with open_clip(path) as (container, stream):
-        frame = _first_frame(container, stream, path)
+        frame = _first_frame(container, stream, path, deinterlace)
         rates = [Fraction(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
         ratio = stream.sample_aspect_ratio
         interlaced = is_interlaced(frame, stream)
+        treated = deinterlaced("the video is") if deinterlace else LEFT_INTERLACED
         side_data = _side_data(frame)
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
@@ -147,7 +152,8 @@ def probe(path: Path, *, fps: Fraction | None = None) -> ClipInfo:
             rotation=frame.rotation,
             beside=_beside(container),
             interlaced=interlaced,
-            notes=(deinterlaced("the video is"),) if interlaced else (),
+            deinterlace=deinterlace,
+            notes=(treated,) if interlaced else (),
             time_origin=origin,
             **_picture(frame),
         )
@@ -165,7 +171,9 @@ def _probe_folder(listing: FolderListing, fps: Fraction | None) -> ClipInfo:
     return ClipInfo(path=listing.path, times=times, notes=notes, **_picture(frame))
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+def _first_frame(
+    container: InputContainer, stream: VideoStream, path: Path, deinterlace: bool
+) -> VideoFrame:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > MAX_PIXELS:
         raise ClipError(f"{path} claims frames of {width}×{height}; its header is damaged")
@@ -184,7 +192,7 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
     if apart or is_transparent(frame):
         raise ClipError(transparent(path, "the video"))
-    if is_interlaced(frame, stream) and stream.codec_context.name == "hevc":
+    if deinterlace and is_interlaced(frame, stream) and stream.codec_context.name == "hevc":
         raise ClipError(separate_fields(path))
     return frame
 
@@ -209,8 +217,15 @@ def deinterlaced(which: str) -> str:
     """The note on deinterlaced frames."""
     return (
         f"{which} flagged as interlaced and deinterlaced (bwdif, one frame for one); if the flag "
-        "is wrong, this costs some vertical sharpness"
+        "is wrong, this costs some vertical sharpness, and --deinterlace off keeps it"
     )
+
+
+LEFT_INTERLACED = (
+    "the video is flagged as interlaced and taken as it is; if the flag is right, the lines of "
+    "each frame belong to two moments, and moving edges are combed"
+)
+"""The note on frames that stay interlaced."""
 
 
 def _beside(container: InputContainer) -> tuple[str, ...]:

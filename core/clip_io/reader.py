@@ -13,8 +13,9 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.deinterlace import Deinterlacer
-from tsr.core.clip_io.folder import decode_image, list_folder
+from tsr.core.clip_io.folder import list_folder
 from tsr.core.clip_io.formats import is_transparent, read_planes
+from tsr.core.clip_io.images import decode_image
 from tsr.core.clip_io.info import ClipInfo, deinterlaced, probe, separate_fields, transparent
 from tsr.core.clip_io.opening import open_clip, reason
 from tsr.core.clip_io.pixels import Frame, to_rgb
@@ -115,7 +116,8 @@ class ClipReader:
         deinterlacer: Deinterlacer | None = None
         with open_clip(self.path) as (container, stream):
             for number, frame in enumerate(self._decoded(container, stream)):
-                if deinterlacer is None and (self.info.interlaced or frame.interlaced_frame):
+                flagged = self.info.interlaced or frame.interlaced_frame
+                if deinterlacer is None and flagged and self.info.deinterlace:
                     deinterlacer = Deinterlacer(frame, stream)
                     if not self.info.interlaced:
                         self.notes.append(deinterlaced(f"frames from {number} on are"))

@@ -1,15 +1,14 @@
 """Where frames go: what all sinks share, and a folder of PNG images."""
 
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from av import CodecContext, VideoFrame
-from av.video.codeccontext import VideoCodecContext
+from av import VideoFrame
 
 from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.formats import LAYOUTS, new_frame
+from tsr.core.clip_io.images import encode_image
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.pixels import Frame, Layout, Plane, from_rgb
 
@@ -62,14 +61,8 @@ class FolderSink:
         image = stored_frame(frame, self._info, self._encoding)
         image.color_primaries = self._info.colour.primaries
         image.color_trc = self._info.colour.transfer
-        encoder = CodecContext.create("png", "w")
-        assert isinstance(encoder, VideoCodecContext)
-        encoder.width, encoder.height = image.width, image.height
-        encoder.pix_fmt = image.format.name
-        encoder.time_base = Fraction(1, 25)
-        packets = [*encoder.encode(image), *encoder.encode(None)]
         name = f"frame_{self._count:0{self._digits}d}.png"
-        (self._path / name).write_bytes(b"".join(bytes(packet) for packet in packets))
+        (self._path / name).write_bytes(encode_image(image, "png"))
         self._count += 1
 
     def __exit__(

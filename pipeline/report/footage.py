@@ -167,7 +167,8 @@ def open_footage(record: RunRecord) -> Footage:
         raise SettingsError("the record's shots do not follow one another; write it again")
     if any(shot.stop <= shot.start for shot in shots) or shots[0].start < 0 or record.factor < 1:
         raise SettingsError("the record names a shot without frames; write it again")
-    slow, fast = probe(record.input), probe(record.output)
+    slow = probe(record.input, deinterlace=record.settings.get("deinterlace", True) is not False)
+    fast = probe(record.output)
     if (slow.height, slow.width) != (fast.height, fast.width):
         raise ClipError(
             f"{record.output} has frames of {fast.width}×{fast.height}, {record.input} of "

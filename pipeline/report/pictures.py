@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ Levels = NDArray[np.uint8]
 
 FORMATS = {"png": "rgb24", "mjpeg": "yuvj444p"}
 """The pixel format that each encoder is given."""
+OPTIONS = {"png": {}, "mjpeg": {"qmin": "2", "qmax": "2"}}
 TYPES = {"png": "image/png", "mjpeg": "image/jpeg"}
 
 HEAT = ((0, 0, 0), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
@@ -63,18 +63,12 @@ def pooled(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 
 
 def _encoded(pixels: Levels, codec: str, size: tuple[int, int]) -> str:
-    from av import CodecContext, VideoFrame
-    from av.video.codeccontext import VideoCodecContext
+    from av import VideoFrame
+
+    from tsr.core.clip_io.images import encode_image
 
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
     height, width = (max(side, 1) for side in size)
     frame = frame.reformat(width, height, format=FORMATS[codec], interpolation="LANCZOS")
-    encoder = CodecContext.create(codec, "w")
-    assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, FORMATS[codec]
-    encoder.time_base = Fraction(1, 25)
-    if codec == "mjpeg":
-        encoder.options = {"qmin": "2", "qmax": "2"}
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
-    data = base64.b64encode(b"".join(bytes(packet) for packet in packets)).decode("ascii")
-    return f"data:{TYPES[codec]};base64,{data}"
+    image = encode_image(frame, codec, OPTIONS[codec])
+    return f"data:{TYPES[codec]};base64,{base64.b64encode(image).decode('ascii')}"

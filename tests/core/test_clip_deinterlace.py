@@ -1,14 +1,11 @@
 """Interlaced clips come as progressive frames, one for one, at the moment of their first field."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import clips
 import numpy as np
 import pytest
-from av.filter import Graph
 
 from tsr.core.clip_io import ClipReader, probe, read_volume
 
@@ -31,33 +28,13 @@ def woven(*, top_first: bool) -> np.ndarray[Any, np.dtype[np.float32]]:
     return frames
 
 
-def flagged(path: Path, volume: np.ndarray[Any, np.dtype[np.float32]], *, top_first: bool) -> Path:
-    """Frames stored without loss and flagged as interlaced, which only a filter can do to them."""
-    graph = Graph()
-    source = graph.add_buffer(width=96, height=48, format="yuv420p", time_base=Fraction(1, 25))
-    order = graph.add("setfield", "tff" if top_first else "bff")
-    graph.link_nodes(source, order, graph.add("buffersink")).configure()
-    options = {"qp": "0", "preset": "ultrafast", "x264-params": f"{'tb'[not top_first]}ff=1"}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
-        for n in range(volume.shape[1]):
-            planes = clips.yuv_planes(volume[:, n], "yuv420p", matrix=6)
-            frame = clips.planar_frame(planes, "yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, 25)
-            graph.vpush(frame)
-            container.mux(stream.encode(graph.vpull()))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("top_first", [True, False])
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.ts"])
 def test_frames_show_the_moment_of_their_first_field(
     tmp_path: Path, name: str, top_first: bool
 ) -> None:
     """N frames stay N; the lines of the first field are untouched, the combing is gone."""
-    path = flagged(tmp_path / name, woven(top_first=top_first), top_first=top_first)
+    path = clips.write_interlaced(tmp_path / name, woven(top_first=top_first), top_first=top_first)
     volume, info = read_volume(path)
     truth, later = fields()[:, ::2], fields()[:, 1::2]
     assert info.num_frames == volume.shape[1] == NUM_FRAMES
@@ -72,7 +49,7 @@ def test_frames_show_the_moment_of_their_first_field(
 def test_a_wrong_flag_destroys_little(tmp_path: Path) -> None:
     """A progressive clip flagged as interlaced: what stands still is unharmed, and it is said."""
     still = np.repeat(clips.gradient(1, 48, 96), NUM_FRAMES, axis=1)
-    path = flagged(tmp_path / "flagged.mp4", still, top_first=True)
+    path = clips.write_interlaced(tmp_path / "flagged.mp4", still, top_first=True)
     plain = clips.write_video(tmp_path / "plain.mp4", still)
     volume, info = read_volume(path)
     # One level of a stored chroma sample, which may round the other way, is 2.3 levels of colour.
@@ -83,7 +60,7 @@ def test_a_wrong_flag_destroys_little(tmp_path: Path) -> None:
 def test_frames_that_turn_interlaced_midway(tmp_path: Path) -> None:
     """A progressive beginning passes untouched, and the note says where the rest begins."""
     progressive = clips.write_video(tmp_path / "a.ts", fields()[:, :8:2], fps=25)
-    interlaced = flagged(tmp_path / "b.ts", woven(top_first=True), top_first=True)
+    interlaced = clips.write_interlaced(tmp_path / "b.ts", woven(top_first=True), top_first=True)
     path = tmp_path / "both.ts"
     path.write_bytes(progressive.read_bytes() + interlaced.read_bytes())
     with ClipReader(path) as reader:
@@ -93,6 +70,18 @@ def test_frames_that_turn_interlaced_midway(tmp_path: Path) -> None:
     assert len(frames) == 4 + NUM_FRAMES
     np.testing.assert_allclose(np.stack(frames[:4], 1), fields()[:, :8:2], atol=2.5 / 255)
     assert "frames from 4 on are flagged as interlaced" in reader.notes[0]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts"])
+def test_the_flag_can_be_ignored(tmp_path: Path, name: str) -> None:
+    """Then every line is the file's own, and a note says so."""
+    path = clips.write_interlaced(tmp_path / name, woven(top_first=True), top_first=True)
+    info = probe(path, deinterlace=False)
+    with ClipReader(path, info) as reader:
+        frames = np.stack(list(reader), axis=1)
+    np.testing.assert_allclose(frames, woven(top_first=True), atol=2.5 / 255)
+    assert info.interlaced
+    assert "taken as it is" in info.notes[0]
 
 
 def test_progressive_clips_are_left_alone(tmp_path: Path) -> None:

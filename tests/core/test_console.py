@@ -8,8 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tsr.core.console import ExposureType, Progress, command, duration
+from tsr.core.console import Progress, command, duration
 from tsr.core.errors import ClipError, ModelError, OutputError, SettingsError, TsrError
+from tsr.core.options import ExposureType
 
 
 def failing_with(error: BaseException) -> click.Command:

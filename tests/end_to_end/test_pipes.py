@@ -19,6 +19,7 @@ import pytest
 from commands import MODULES, checked_line, invoke, names, refusal, succeed
 
 from tsr.core.clip_io import probe, read_volume
+from tsr.core.errors import ModelError
 from tsr.core.pipes import spooled
 
 NTSC = Fraction(24000, 1001)
@@ -137,7 +138,56 @@ def test_a_container_that_no_pipe_holds(tmp_path: Path, film: Path) -> None:
     assert "cannot be written" in line
 
 
-@pytest.mark.parametrize("command", ["tsr-run", "tsr-train", "tsr-degrade"])
+@pytest.fixture
+def fed(tmp_path: Path, film: Path) -> Iterator[Path]:
+    """A named pipe through which the film comes, once."""
+    pipe = tmp_path / "in.fifo"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(film.read_bytes()))
+    feeder.start()
+    yield pipe
+    feeder.join()
+
+
+@pytest.mark.parametrize("options", [("--int8",), ("--fp8",), ("--fp16", "--video")])
+def test_exports_calibrate_on_a_clip_from_a_pipe(
+    tmp_path: Path,
+    film: Path,
+    fed: Path,
+    tiny_model: Path,
+    options: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They read it more than once, so they are given a file with all of it."""
+    seen: list[bytes] = []
+
+    def look(*given: Any, **named: Any) -> None:
+        clip = named.get("clip") or given[1]
+        assert clip.is_file()
+        seen.append(clip.read_bytes())
+        raise ModelError("seen enough")
+
+    monkeypatch.setattr("tsr.export.to_quantised.to_quantised", look)
+    monkeypatch.setattr("tsr.export.to_onnx.to_onnx", look)
+    line = refusal("tsr-export", tiny_model, *options, fed, "-o", tmp_path / "out.onnx")
+    assert "seen enough" in line
+    assert seen == [film.read_bytes()]
+
+
+@pytest.mark.slow
+def test_models_are_checked_on_a_clip_from_a_pipe(
+    film: Path, fed: Path, tiny_model: Path, tiny_onnx: Path
+) -> None:
+    """To the same table as on the file, but for the first line, which names it."""
+    by_file, by_pipe = (
+        succeed("tsr-check", tiny_model, tiny_onnx, "--video", clip, "--start-scale", 1).stdout
+        for clip in (film, fed)
+    )
+    assert len(by_file.splitlines()) > 3
+    assert by_file.splitlines()[1:] == by_pipe.splitlines()[1:]
+
+
+@pytest.mark.parametrize("command", ["tsr", "tsr-run", "tsr-train", "tsr-degrade"])
 def test_a_pipe_gives_no_name_to_the_output(tiny_onnx: Path, command: str) -> None:
     """Refused before anything is read."""
     given = [tiny_onnx, "-"] if command == "tsr-run" else ["-"]

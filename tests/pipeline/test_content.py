@@ -117,6 +117,26 @@ def test_held_pictures_are_raised_from_their_own_rate(
     assert "on twos" in held.reason
 
 
+def test_slow_motion_by_repeating_is_one_moving_shot(
+    tmp_path: Path, small_onnx: Path, stubbed: None
+) -> None:
+    """A wheel so fast that each new picture would be a cut, every frame eight times: one shot, and
+    each picture's time is filled by the eight frames that the ladder makes of it."""
+    from tsr.runtime.run import run
+
+    fast = render_volume(SpokedDisc(speed=Profile.constant(0.4), radius=0.42), 9, HEIGHT, WIDTH)
+    path = store(tmp_path / "slow.mkv", np.repeat(fast, 8, axis=1))
+    out = tmp_path / "out.mkv"
+    record = tsr(tmp_path / "c", path, "-o", out, "--factor", 2, "--no-overlays")
+    assert len(record.shots) == 1
+    assert "1 picture in 8 frames" in record.shots[0].reason
+    alone = store(tmp_path / "wheel.mkv", fast)
+    run(small_onnx, alone, tmp_path / "wheel_x8.mkv", factor=8, encoder="ffv1")
+    expected, _ = read_volume(tmp_path / "wheel_x8.mkv")
+    made, _ = read_volume(out)
+    np.testing.assert_array_equal(made, np.repeat(expected, 2, axis=1))
+
+
 def test_pieces_of_held_pictures_do_not_show(
     tmp_path: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import read_volume
 from tsr.evaluation.scenes import Grating, Profile, SpokedDisc
+from tsr.evaluation.shapes import grid, layered_noise
 from tsr.pipeline.changes import measure
 from tsr.pipeline.duplicates import (
     CADENCES,
@@ -75,7 +76,8 @@ def test_held_pictures_are_found(hold: Fraction, wear: Wear, tmp_path: Path) -> 
     )
     assert [pictures[n] for n in dup.pictures] == list(range(pictures[-1] + 1))
     assert set(dup.repeats) == {n for n in range(1, 48) if pictures[n] == pictures[n - 1]}
-    assert f"{hold.denominator} pictures in {hold.numerator} frames" in dup.verdict
+    plural = "s" if hold.denominator > 1 else ""
+    assert f"{hold.denominator} picture{plural} in {hold.numerator} frames" in dup.verdict
 
 
 @pytest.mark.parametrize("hold", CADENCES, ids=str)
@@ -94,6 +96,32 @@ def test_every_cadence_is_found_at_any_phase(hold: Fraction) -> None:
             Fraction(-phase, hold.denominator),
             hold - Fraction(phase, hold.denominator),
         )
+
+
+@pytest.mark.parametrize("wear", ["none", "noise", "h264"])
+@pytest.mark.parametrize("hold", [Fraction(15, 2), Fraction(8), Fraction(12)], ids=str)
+def test_pictures_of_slow_motion_by_repeating_are_found(
+    hold: Fraction, wear: Wear, tmp_path: Path
+) -> None:
+    """Every frame many times over: as many pictures as there are, each thinned out to one."""
+    pictures = shown(72, hold, phase=2)
+    dup = found(worn(scene([float(k) for k in pictures]), wear, tmp_path))
+    assert dup.kind == "cadence"
+    assert [pictures[n] for n in dup.pictures] == list(range(pictures[-1] + 1))
+    assert dup.to_learn == dup.pictures
+    assert ladder_factor(dup, 2) == 8
+
+
+@pytest.mark.parametrize("crf", [23, 32])
+def test_an_encoders_keyframes_are_no_pictures(crf: int, tmp_path: Path) -> None:
+    """A resting scene that looks new twice a second because the encoder begins anew: every 12
+    frames, and nothing changes between."""
+    y, x = grid(128, 192)
+    still = np.broadcast_to(layered_noise(y * 6, x * 6, seed=1), (3, 72, 128, 192))
+    path = clips.write_video(tmp_path / "rest.mp4", still, options={"crf": str(crf)}, gop=12)
+    dup = found(read_volume(path)[0])
+    assert not dup.held, dup.verdict
+    assert dup.pictures == tuple(range(72))
 
 
 MOTIONS = {
@@ -140,6 +168,7 @@ def test_a_flash_makes_nothing_else_a_repeat() -> None:
 def test_one_picture_and_a_still_clip() -> None:
     """The smallest inputs: nothing to compare, nothing that moves."""
     assert found(scene([0.0])).kind == "none"
+    assert found(scene([0.0] * 5)).kind == "rest"
     dup = found(scene([0.0] * 12))
     assert dup.kind == "rest"
     assert dup.to_learn == (0,)

@@ -1,6 +1,7 @@
 """Cuts are found to the frame, and nothing else is taken for one."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import clips
@@ -123,6 +124,51 @@ def threes() -> Volume:
 def test_what_is_no_cut(scene: Callable[[], Volume]) -> None:
     """Light, camera moves, gradual changes and held pictures."""
     assert cuts_of(scene()) == []
+
+
+def held(scene: Volume, hold: Fraction) -> Volume:
+    """A scene whose pictures are each shown for `hold` frames, as pulldown does it."""
+    frames = int(scene.shape[1] * hold)
+    return scene[:, [int(n / hold) for n in range(frames)]]
+
+
+HOLDS = [Fraction(2), Fraction(5, 2), Fraction(3), Fraction(5), Fraction(15, 2), Fraction(8),
+         Fraction(12), Fraction(16)]  # fmt: skip
+
+
+@pytest.mark.parametrize("hold", HOLDS, ids=str)
+def test_held_pictures_are_one_shot(hold: Fraction) -> None:
+    """Fast pans and a wheel that fills the frame, from their first frame or from somewhere inside
+    the first picture up to inside the last."""
+    for scene in (texture(9, 1, speed=0.05), texture(9, 1, speed=0.3), wheel(9, radius=0.42)):
+        frames = held(scene, hold)
+        assert cuts_of(frames) == []
+        assert cuts_of(frames[:, int(hold / 2) : -int(hold / 2)]) == []
+
+
+@pytest.mark.parametrize("hold", [3, 8, 12])
+def test_a_cut_between_held_scenes_is_found(hold: int) -> None:
+    """From one to the other on the same beat, and on another phase of it."""
+    pan = held(texture(8, 1, speed=0.05), Fraction(hold))
+    other = held(texture(8, 5, speed=0.05, tint=0.3), Fraction(hold))
+    assert cuts_of(pan, other) == [pan.shape[1]]
+    assert cuts_of(pan[:, :-2], other[:, 1:]) == [pan.shape[1] - 2]
+
+
+@pytest.mark.parametrize("hold", [8, 12, 16, 25])
+def test_a_slide_show_is_cut_at_each_picture(hold: int) -> None:
+    """On a beat, as slide shows are: six pictures, each in its own colours."""
+    tints = (1.0, 0.3, 0.6, 0.1, 0.8, 0.4)
+    slides = [held(texture(1, 3 * n, tint=t), Fraction(hold)) for n, t in enumerate(tints)]
+    assert cuts_of(*slides) == [hold * n for n in range(1, 6)]
+
+
+def test_pictures_held_without_a_beat_are_cut() -> None:
+    """Long rests between large changes."""
+    holds = [9, 14, 7, 12, 20, 10]
+    pan = texture(len(holds), 1, speed=0.3)
+    rests = [held(pan[:, n : n + 1], Fraction(hold)) for n, hold in enumerate(holds)]
+    assert cuts_of(*rests) == joints(holds)
 
 
 def test_a_cut_between_resting_pictures_is_found() -> None:

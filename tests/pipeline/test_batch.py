@@ -1,0 +1,125 @@
+"""Several inputs to `tsr`, and what is checked before the first work on any."""
+
+from pathlib import Path
+
+import clips
+import pytest
+from runs import HEIGHT, WIDTH, events, tsr
+
+from tsr.pipeline import network
+
+
+def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """One after the other; the bad one does not stop the rest, and the exit status tells."""
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("this is no video")
+    other = tmp_path / "other.mp4"
+    clips.write_video(other, 0.2 + 0.6 * clips.rotating_spokes(9, HEIGHT, WIDTH))
+    result = tsr(tmp_path / "c", bad, clip, other, "-o", tmp_path / "out", "--factor", 2)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "tsr: 1 of 3 inputs failed; see above"
+    assert "failed: " in result.stderr
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["in_x2.mp4", "other_x2.mp4"]
+
+
+def test_a_folder_of_videos(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """Each beside itself; what is no video is passed over."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "one.mp4").write_bytes(clip.read_bytes())
+    (folder / "notes.txt").write_text("not a video")
+    result = tsr(tmp_path / "c", folder, "--factor", 2)
+    assert result.exit_code == 0, result.output
+    assert (folder / "one_x2.mp4").is_file()
+
+
+def test_a_folder_that_is_given_again(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """What is there already stays, and nothing is made of what was made; a new video is."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("one.mp4", "two.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    assert tsr(tmp_path / "c", folder, "--factor", 2).exit_code == 0
+    before = (folder / "one_x2.mp4").stat().st_mtime_ns
+    (folder / "two_x2.mp4").unlink()
+    again = tsr(tmp_path / "c", folder, "--factor", 2, "--json")
+    summary = events(again)[-1]
+    assert (summary["done"], summary["kept"], summary["failed"]) == (1, 1, 0)
+    assert (folder / "one_x2.mp4").stat().st_mtime_ns == before
+    assert sorted(f.name for f in folder.iterdir()) == [
+        "one.mp4", "one_x2.mp4", "two.mp4", "two_x2.mp4",
+    ]  # fmt: skip
+    assert "was there already" in tsr(tmp_path / "c", folder, "--factor", 2).stderr
+
+
+def test_what_is_cheap_is_checked_before_any_work(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No training begins for an output that cannot be written in the end."""
+
+    def train(*_: object) -> None:
+        raise AssertionError("the training began")
+
+    monkeypatch.setattr(network, "train", train)
+    short = clips.write_video(tmp_path / "short.mp4", clips.numbered(5, 64, 64))
+    (tmp_path / "there.mp4").touch()
+    cases = [
+        ((clip, "-o", tmp_path / "out.xyz"), "unknown suffix"),
+        ((clip, "-o", tmp_path / "out.mp4", "--encoder", "ffv1"), "ffv1"),
+        ((clip, "-o", tmp_path / "out.mp4", "--crf", 99), "99"),
+        ((clip, "-o", tmp_path / "no" / "out.mp4"), "does not exist"),
+        ((clip, "-o", tmp_path / "there.mp4"), "--overwrite"),
+        ((clip, "-o", tmp_path), "is a folder; give the name of a video in it"),
+        ((clip, "-o", "-"), "give -o NAME.mkv"),
+        ((short, "-o", tmp_path / "out.mp4"), "5 frames"),
+        ((tmp_path / "missing.mp4", "-o", tmp_path / "out.mp4"), "does not exist"),
+        ((clip, "-o", tmp_path / "out.mp4", "--range", "1:00-2:00"), "no frame between"),
+    ]  # fmt: skip
+    for arguments, words in cases:
+        result = tsr(tmp_path / "c", *arguments)
+        assert result.exit_code == 1, result.output
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("tsr: ")
+        assert words in line
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_disk_without_room_is_noticed_before_any_work(
+    tmp_path: Path, clip: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the output needs at the very least."""
+    import shutil
+
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("tsr.pipeline.job.shutil.disk_usage", lambda _: full)
+    result = tsr(tmp_path / "c", clip, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1
+    assert "make room" in result.stderr
+
+
+def test_an_output_never_replaces_another_input(tmp_path: Path, clip: Path, stubbed: None) -> None:
+    """Not even with --overwrite."""
+    one, two = tmp_path / "in.mp4", tmp_path / "in_x2.mp4"
+    for path in (one, two):
+        path.write_bytes(clip.read_bytes())
+    result = tsr(tmp_path / "c", one, two, "--factor", 2, "--overwrite")
+    assert result.exit_code == 1
+    assert "in_x2.mp4 is the input itself" in result.stderr
+    assert two.read_bytes() == clip.read_bytes()
+    assert (tmp_path / "in_x2_x2.mp4").exists()
+
+
+def test_a_machine_without_torch_is_told_what_to_install(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, before anything is looked at."""
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "tsr.core.console.importlib.util.find_spec",
+        lambda name, *rest: None if name in ("torch", "filelock") else find(name, *rest),
+    )
+    result = tsr(tmp_path / "c", clip, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 1
+    assert "tsr needs torch, filelock: pip install 'zero-shot-tsr[all]'" in result.stderr
