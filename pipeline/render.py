@@ -127,11 +127,14 @@ class Render:
         missing = self.pieces[self.num_complete() :]
         progress = _Progress(self, missing, told)
         seconds: dict[str, float] = {}
+        notes: dict[str, None] = {}
         for section, group in groupby(missing, key=lambda piece: piece.section):
             pieces = list(group)
-            with closing(self._made(section, pieces, progress, seconds)) as made:
+            with closing(self._made(section, pieces, progress, seconds, notes)) as made:
                 for piece in pieces:
                     self._write(piece, made, progress)
+        for note in notes:
+            told.note(note)
         return seconds
 
     def num_complete(self) -> int:
@@ -147,8 +150,13 @@ class Render:
         pieces: Sequence[Piece],
         progress: "_Progress",
         seconds: dict[str, float],
+        notes: dict[str, None],
     ) -> Generator[NDArray[np.float32], None, None]:
-        """The output frames of a section, from the first of these pieces on."""
+        """The output frames of a section, from the first of these pieces on.
+
+        Args:
+            seconds, notes: receive what the backend took and what it had to change.
+        """
         wanted = (pieces[0].frames[0], pieces[-1].frames[1])
         clip, start = self.job.clip, section.shot[0]
         if section.factor == 1:
@@ -171,6 +179,7 @@ class Render:
         finally:
             for stage, value in backend.seconds.items():
                 seconds[stage] = seconds.get(stage, 0.0) + value
+            notes.update(dict.fromkeys(backend.notes))
 
     def _write(
         self, piece: Piece, made: Iterator[NDArray[np.float32]], progress: "_Progress"
