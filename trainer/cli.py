@@ -9,7 +9,7 @@ import click
 
 from tsr.core.console import ClipPath, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
-from tsr.core.options import device_option, exposure_option
+from tsr.core.options import deinterlace_option, device_option, exposure_option
 from tsr.core.outputs import named
 
 
@@ -50,6 +50,7 @@ from tsr.core.outputs import named
     help="Coarsest rung of the ladder. [default: by the frame size]",
 )
 @exposure_option("estimated from the blur")
+@deinterlace_option
 @click.option(
     "--start-from",
     "first",
@@ -68,6 +69,7 @@ def main(
     factor: str,
     start_scale: str | None,
     exposure: Any,
+    deinterlace: str,
     first: Path | None,
     device: str,
     resume: bool,
@@ -76,6 +78,7 @@ def main(
     **settings: Any,
 ) -> None:
     """Train a temporal super-resolution network on CLIP alone."""
+    from tsr.core.clip_io import probe
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
     from tsr.trainer.warm_start import shortened
@@ -86,7 +89,7 @@ def main(
         config = shortened(config)
     show = Progress("train", every_seconds=0)
     result = train(
-        clip,
+        clip if deinterlace == "auto" else probe(clip, deinterlace=False),
         model,
         config,
         ladder=_ladder(clip, factor, start_scale),

@@ -242,7 +242,8 @@ def run_identity(
     """
     settings = {k: v for k, v in settings.items() if k not in ("steps", "max_minutes")}
     part = list(info.frames) if info.frames else None
-    return {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
+    known = {**settings, "ladder": str(ladder), "video": stamp.sha256, "frames": part}
+    return known if info.deinterlace else {**known, "deinterlace": False}
 
 
 def software_versions() -> dict[str, str]:

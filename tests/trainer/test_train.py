@@ -166,3 +166,26 @@ def test_a_part_of_a_video_is_learned_from_alone(tmp_path: Path) -> None:
     assert one.history == other.history
     found, expected = load_file(one.model), load_file(other.model)
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_interlaced_frames_are_learned_from_as_they_are_told(tmp_path: Path) -> None:
+    """Deinterlaced or not, by tsr-train's option; the two do not resume each other."""
+    from click.testing import CliRunner
+
+    from tsr.trainer.cli import main
+
+    weave = clips.rotating_spokes(24, 64, 80)
+    clip = clips.write_interlaced(tmp_path / "in.mp4", weave[:, :12])
+    made = {}
+    for how in ("auto", "off"):
+        words = ["--steps", "2", "--channels", "4", "--examples", "both", "--deinterlace", how]
+        model = tmp_path / f"{how}.safetensors"
+        given = [str(clip), "-o", str(model), "--precision", "fp32", "--batch", "1", *words]
+        result = CliRunner().invoke(main, given, prog_name="tsr-train")
+        assert result.exit_code == 0, result.output
+        made[how] = load_model(model)[1].validation["psnr_cubic"]
+    assert made["auto"] != made["off"]
+    info, left = probe(clip), probe(clip, deinterlace=False)
+    ladder, _ = ScaleLadder.for_size(64, 80)
+    stamp = load_model(tmp_path / "off.safetensors")[1].video
+    assert run_identity({}, ladder, stamp, info) != run_identity({}, ladder, stamp, left)
