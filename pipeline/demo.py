@@ -50,7 +50,7 @@ class DemoSettings:
     height: int = 272
     width: int = 480
     channels: int = 48
-    steps: int = 600
+    steps: int = 1500
     minutes: float = 8.0
     fps: Fraction = Fraction(240)
 
