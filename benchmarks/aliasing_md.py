@@ -14,8 +14,8 @@ frequency; in brackets the share of steps from one output frame to the next that
 "Evidence": whether the video also shows the motion at half the speed, and so on down to one that \
 it shows rightly; without it only the strength of the blur could tell direction and speed. The \
 scenes that truly move backwards are controls: who is right on the fast stripes and wrong on those \
-that move backwards takes every such pattern for a fast one. The scenes that last twice as long show \
-each slower phase for ten frames instead of five, as much as the network sees at once."""
+that move backwards takes every such pattern for a fast one. The scenes that last twice as long \
+show each slower phase for ten frames instead of five, as much as the network sees at once."""
 
 
 def aliasing(report: Report) -> str:
