@@ -3,13 +3,19 @@
 import importlib.machinery
 import types
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bindings import double, trt
 from host_device import HostDevice, HostMemory
 
+from tsr.core.plan_file import read_plan, with_card
 from tsr.core.volume import Volume
+
+TILE = (4, 40, 64)
+"""Of the engines that tests build."""
 
 
 class HostGpu(HostDevice):
@@ -135,3 +141,10 @@ def pretend(name: str, version: str) -> types.ModuleType:
         __name__=name, __version__=version, __spec__=importlib.machinery.ModuleSpec(name, None)
     )
     return module
+
+
+def changed_plan(plan: Path, copy: Path, **facts: Any) -> Path:
+    """A copy of a plan with other facts on its card."""
+    data, card = read_plan(plan)
+    copy.write_bytes(with_card(data, card, replace(card, **facts)))
+    return copy

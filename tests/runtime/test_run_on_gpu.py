@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,13 @@ import commands
 import numpy as np
 import pytest
 from bindings import trt
-from engines import EngineDouble, HostGpu, pretend
+from engines import TILE, EngineDouble, HostGpu, changed_plan, pretend
 
 from tsr.core.clip_io import read_volume
-from tsr.core.plan_file import read_plan, with_card
 from tsr.export.to_engine import EngineOptions, to_engine
 from tsr.runtime import device as device_module
 from tsr.runtime.onnx_network import OnnxNetwork
 
-TILE = (4, 40, 64)
 NUM_FRAMES = 3
 
 
@@ -59,14 +57,7 @@ def engine(
 @pytest.fixture
 def changed(plan: Path, tmp_path: Path) -> Callable[..., Path]:
     """Copies of the plan with other facts on their cards."""
-
-    def change(**facts: Any) -> Path:
-        data, card = read_plan(plan)
-        path = tmp_path / "changed.plan"
-        path.write_bytes(with_card(data, card, replace(card, **facts)))
-        return path
-
-    return change
+    return partial(changed_plan, plan, tmp_path / "changed.plan")
 
 
 def test_a_plan_makes_the_frames_of_the_cpu(
