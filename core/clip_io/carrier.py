@@ -11,11 +11,13 @@ from typing import Protocol
 import av
 from av import Packet
 from av.container import OutputContainer
-from av.error import FFmpegError
 from av.stream import Stream
 
-STREAM_ERRORS = (FFmpegError, OSError, ValueError, NotImplementedError)
-"""What PyAV raises on streams that it or the muxer cannot handle."""
+from tsr.core.clip_io.opening import AV_ERRORS
+
+STREAM_ERRORS = (*AV_ERRORS, NotImplementedError)
+"""What PyAV raises on streams that it or the muxer cannot handle; the last on codecs that it has no
+decoder or encoder class for."""
 
 FILE_KEYS = {
     "major_brand",

@@ -5,10 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from av import CodecContext, Packet, VideoFrame
-from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
-from tsr.core.clip_io.opening import reason, silence
+from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
 from tsr.core.errors import ClipError
 
 
@@ -39,7 +38,7 @@ def decode_image(file: Path) -> VideoFrame:
     assert isinstance(decoder, VideoCodecContext)
     try:
         frames = [*decoder.decode(Packet(file.read_bytes())), *decoder.decode(None)]
-    except (FFmpegError, OSError, ValueError) as error:
+    except AV_ERRORS as error:
         raise ClipError(
             f"image {file} cannot be read ({reason(error)}); replace or remove it"
         ) from error

@@ -9,7 +9,6 @@ from typing import TypedDict, cast
 
 from av import VideoFrame
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
@@ -22,7 +21,7 @@ from tsr.core.clip_io.folder import FolderListing, list_folder
 from tsr.core.clip_io.formats import is_transparent, layout_of
 from tsr.core.clip_io.hdr import HDR_TRANSFERS, HdrMetadata, read_hdr
 from tsr.core.clip_io.images import decode_image
-from tsr.core.clip_io.opening import open_clip, reason
+from tsr.core.clip_io.opening import AV_ERRORS, open_clip, reason
 from tsr.core.clip_io.times import FrameTimes
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.tiling import Span
@@ -179,7 +178,7 @@ def _first_frame(
         raise ClipError(f"{path} claims frames of {width}×{height}; its header is damaged")
     try:
         frame = next(container.decode(stream), None)
-    except (FFmpegError, OSError, ValueError) as error:
+    except AV_ERRORS as error:
         raise ClipError(
             f"{path}: not even the first frame can be decoded ({reason(error)}); the file is "
             "damaged, or its codec is not supported"

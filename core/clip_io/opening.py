@@ -13,6 +13,9 @@ from av.video.stream import VideoStream
 
 from tsr.core.errors import ClipError
 
+AV_ERRORS = (FFmpegError, OSError, ValueError)
+"""What PyAV raises on files and settings that it or FFmpeg cannot handle."""
+
 
 def silence() -> None:
     """Keep FFmpeg's messages off standard error; what matters reaches the user as an error."""
@@ -37,7 +40,7 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         container = av.open(str(path), mode="r", metadata_errors="replace")
     except PermissionError as error:
         raise ClipError(f"{path} cannot be read: permission denied") from error
-    except (FFmpegError, OSError, ValueError) as error:
+    except AV_ERRORS as error:
         raise ClipError(
             f"{path} is not a video that can be read, or it is damaged or incomplete "
             f"({reason(error)}); check that it plays, or copy it again from its source"

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from av import VideoFrame
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.deinterlace import Deinterlacer
@@ -17,7 +16,7 @@ from tsr.core.clip_io.folder import list_folder
 from tsr.core.clip_io.formats import is_transparent, read_planes
 from tsr.core.clip_io.images import decode_image
 from tsr.core.clip_io.info import ClipInfo, deinterlaced, probe, separate_fields, transparent
-from tsr.core.clip_io.opening import open_clip, reason
+from tsr.core.clip_io.opening import AV_ERRORS, open_clip, reason
 from tsr.core.clip_io.pixels import Frame, to_rgb
 from tsr.core.errors import ClipError
 from tsr.core.volume import Volume
@@ -101,7 +100,7 @@ class ClipReader:
         while True:
             try:
                 frame = next(frames, None)
-            except (FFmpegError, OSError, ValueError) as error:
+            except AV_ERRORS as error:
                 raise ClipError(self._damaged(count, reason(error))) from error
             if frame is None:
                 return

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from tsr.core.clip_io.carrier import described
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.opening import first_video
+from tsr.core.clip_io.opening import AV_ERRORS, first_video
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -56,7 +56,7 @@ def read_tags(info: ClipInfo, stretch: Fraction) -> Tags:
                 described(stream.metadata) if stream else {},
                 tuple(_moved(each, info.time_origin, stretch) for each in source.chapters()),
             )
-    except (FFmpegError, OSError, ValueError):
+    except AV_ERRORS:
         return Tags()
 
 
@@ -74,7 +74,7 @@ def lost_tags(tags: Tags, path: Path, suffix: str) -> list[str]:
         with av.open(str(path), mode="r", metadata_errors="replace") as written:
             found = {key.lower() for key in written.metadata}
             num_chapters = len(written.chapters())
-    except (FFmpegError, OSError, ValueError):
+    except AV_ERRORS:
         return []
     lost = sorted(key for key in tags.metadata if key.lower() not in found)
     notes = []

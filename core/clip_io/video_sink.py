@@ -12,13 +12,12 @@ from types import TracebackType
 import av
 from av import Packet
 from av.container import OutputContainer
-from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.carrier import Target
 from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
-from tsr.core.clip_io.opening import reason, silence
+from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
 from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import SideStreams, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
@@ -32,7 +31,6 @@ PIPE_FORMATS = {".y4m": "yuv4mpegpipe", ".mkv": "matroska"}
 """FFmpeg's names of what a pipe without a suffix can hold."""
 DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EPIPE, errno.EROFS)
 """Failures of the place that is written to, which no stream can be blamed for."""
-WRITING_ERRORS = (FFmpegError, OSError, ValueError)
 
 
 class VideoSink:
@@ -94,7 +92,7 @@ class VideoSink:
             sides = self._open_sides(container, kinds, notes)
             try:
                 container.start_encoding()
-            except WRITING_ERRORS as error:
+            except AV_ERRORS as error:
                 container.close()
                 if sides is not None:
                     sides.close()
@@ -171,7 +169,7 @@ class VideoSink:
     def _put(self, packet: Packet[VideoStream]) -> None:
         try:
             self._container.mux(packet)
-        except WRITING_ERRORS as error:
+        except AV_ERRORS as error:
             self._blame_sides(error)
 
     def _blame_sides(self, error: BaseException) -> None:
@@ -226,5 +224,5 @@ def output_errors(name: str) -> Iterator[None]:
         yield
     except BrokenPipeError as error:
         raise OutputError(f"the program that reads {name} went away") from error
-    except WRITING_ERRORS as error:
+    except AV_ERRORS as error:
         raise OutputError(f"{name} cannot be written ({reason(error)})") from error
