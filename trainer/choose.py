@@ -24,9 +24,10 @@ from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import WITHIN, internal_sources
-from tsr.trainer.loop import learning_rate_policy, step_function
+from tsr.trainer.loop import learning_rate_policy
 from tsr.trainer.network import EDGE_FRAMES, TsrNetwork
 from tsr.trainer.state import TrainState
+from tsr.trainer.step import step_function
 from tsr.trainer.torch_ops import interpolated, rect2
 from tsr.trainer.validation import Validation
 

@@ -22,12 +22,21 @@ class CropSampler:
         sources: from `internal_sources`.
         crop: (frames, rows, columns); rows and columns are equal when rotations are to be drawn.
         device: where the copies live and crops are cut.
+        even_starts: whether crops begin at even frames of their copy alone.
+        reverse_time: whether crops are also read backwards.
     """
 
     def __init__(
-        self, sources: list[Source], crop: tuple[int, int, int], device: torch.device | str = "cpu"
+        self,
+        sources: list[Source],
+        crop: tuple[int, int, int],
+        device: torch.device | str = "cpu",
+        *,
+        even_starts: bool = False,
+        reverse_time: bool = True,
     ) -> None:
         self.crop, self.device = crop, torch.device(device)
+        self._flips = FLIP_TIME * reverse_time, FLIP_SPACE, FLIP_SPACE
         flat, offsets = _concatenate([source.copy for source in sources])
         cells = [_cell_weights(source, crop) for source in sources]
         counts = np.array([weights.shape for weights in cells])
@@ -45,6 +54,7 @@ class CropSampler:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
         self._values = on_device(flat)
+        self._jitter = on_device(np.array([1 if even_starts else CELL, CELL, CELL]))
         self._share = on_device(share / share[-1])
         self._cells = on_device(np.concatenate(heights))
         self._first = on_device(np.cumsum([0, *counts.prod(axis=1)[:-1]]))
@@ -54,6 +64,12 @@ class CropSampler:
         self._plane = on_device(shapes[:, 1:].prod(axis=1))
         self._last = on_device(shapes[:, 1:] - 1)
         self._roles = on_device(roles)
+
+    def values(self, source: int) -> Tensor:
+        """The copy of a source, (3, T, H, W) on the device; what is written there is drawn."""
+        first, plane = int(self._offsets[source]), int(self._plane[source])
+        frames, height, width = (int(last) + 1 for last in self._last[source])
+        return self._values[first : first + 3 * plane].view(3, frames, height, width)
 
     def draw(self, count: int, generator: torch.Generator, around: int = 0) -> Tensor:
         """Cut `count` crops: (count, 3, T, H, W) float32 in [0, 1] on the sampler's device.
@@ -70,7 +86,7 @@ class CropSampler:
         local = torch.minimum(local.clamp_(min=0), counts.prod(1) - 1)
         per_row, per_plane = counts[:, 2], counts[:, 1] * counts[:, 2]
         where = torch.stack([local // per_plane, local % per_plane // per_row, local % per_row], 1)
-        start = where * CELL + (u[2:5].T * CELL).long()
+        start = where * CELL + (u[2:5].T * self._jitter).long()
         start = torch.minimum(start, self._last_start[source])
         start, roles = self._augment(start, self._roles[source], u[5:9])
         return self._gather(source, start, roles, around)
@@ -80,7 +96,7 @@ class CropSampler:
         if self.crop[1] == self.crop[2]:
             turned = torch.stack([roles[:, 0], roles[:, 2], roles[:, 1]], 1)
             roles = torch.where((u[3] < ROTATE)[:, None, None], turned, roles)
-        for role, chance in ((0, FLIP_TIME), (1, FLIP_SPACE), (2, FLIP_SPACE)):
+        for role, chance in enumerate(self._flips):
             flipped = (u[role] < chance)[:, None]
             start = torch.where(flipped, start + (self.crop[role] - 1) * roles[:, role], start)
             sign = torch.ones_like(roles)

@@ -35,6 +35,9 @@ class TrainState:
         seconds: time spent in steps, over all sittings.
         history: (step, training loss, validation PSNR) of each validation.
         choice: of examples, where the video was to decide (`tsr.trainer.choose`).
+        maker: the weights that made the frames between the input's (`tsr.trainer.consistency`).
+        since: the step behind which validations can be compared: what is learned from then on
+            shows less in them.
     """
 
     network: TsrNetwork
@@ -45,6 +48,8 @@ class TrainState:
     seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
     choice: dict[str, Any] | None = None
+    maker: Weights | None = None
+    since: int = -1
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -61,8 +66,9 @@ class TrainState:
 
     @property
     def best_psnr(self) -> float:
-        """Best validation PSNR so far."""
-        return max((psnr for _, _, psnr in self.history), default=-float("inf"))
+        """Best of the validations that can be compared; minus infinity before the first."""
+        counting = [psnr for step, _, psnr in self.history if step > self.since]
+        return max(counting, default=-float("inf"))
 
     @property
     def errors(self) -> list[tuple[int, float]]:
@@ -72,8 +78,9 @@ class TrainState:
     def save(self, path: Path, identity: dict[str, Any]) -> None:
         """Write the run to `path`; `identity` says which run it is (see `load`)."""
         tensors: Weights = {"generator": self.generator.get_state()}
-        for group, weights in (("weights", self.network.state_dict()), ("best", self.best)):
-            tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in weights.items()}
+        groups = {"weights": self.network.state_dict(), "best": self.best, "maker": self.maker}
+        for group, weights in groups.items():
+            tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in (weights or {}).items()}
         for n, optimiser in enumerate(self.optimisers):
             for index, moments in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser{n}.{index}.{k}": v.cpu() for k, v in moments.items()}
@@ -83,6 +90,7 @@ class TrainState:
             "seconds": self.seconds,
             "history": self.history,
             "choice": self.choice,
+            "since": self.since,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -112,7 +120,7 @@ class TrainState:
         try:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
-            self.choice = note["choice"]
+            self.choice, self.since = note["choice"], note["since"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(
@@ -129,6 +137,7 @@ class TrainState:
         self.network.load_state_dict(group("weights"))
         for name in self.best:
             self.best[name] = group("best")[name].to(device)
+        self.maker = group("maker") or None
         for n, optimiser in enumerate(self.optimisers):
             moments: dict[int, Weights] = {}
             for key, tensor in group(f"optimiser{n}").items():

@@ -52,7 +52,7 @@ class Validation:
     ) -> None:
         counts = Counter(exposures)
         voxels = VALIDATION_VOXELS // len(counts)
-        self.truth = torch.from_numpy(_lively_part(video, voxels))[None].to(device)
+        self.truth = torch.from_numpy(lively_part(video, voxels))[None].to(device)
         self.questions = []
         for exposure, count in counts.items():
             ltr = rect2(self.truth, exposure)
@@ -73,7 +73,9 @@ class Validation:
         return -10 * math.log10(max(sum(errors), 1e-12))
 
 
-def _lively_part(video: Volume, voxels: int) -> Volume:
+def lively_part(video: Volume, voxels: int) -> Volume:
+    """As many frames in a row of (3, T, h, w), an even number, as hold about so many voxels: those
+    that change most."""
     frames, height, width = video.shape[1:]
     wanted = min(frames, max(8, voxels // (height * width))) // 2 * 2
     change = np.abs(np.diff(video, axis=1)).mean(axis=(0, 2, 3))

@@ -10,8 +10,9 @@ import torch
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import ACROSS_X, WITHIN, Roles, Source
-from tsr.trainer.loop import step_function, train_on_volume
+from tsr.trainer.loop import train_on_volume
 from tsr.trainer.state import TrainState
+from tsr.trainer.step import step_function
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(channels=4, steps=10, batch=4, examples="both", precision="fp32")
@@ -50,8 +51,16 @@ def test_the_border_is_repeated_as_at_run_time() -> None:
         assert any(np.array_equal(crop.numpy(), side) for side in sides)
 
 
-def test_the_last_part_of_the_budget_sees_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half as many, since each takes twice as long."""
+@pytest.mark.parametrize(
+    ("frames", "crops"),
+    [
+        (24, [1, 1]),  # of the examples and of the video's own rate, together half as many
+        (8, [2]),  # too short for a crop at its own rate
+    ],
+)
+def test_the_last_part_of_the_budget_sees_them(
+    monkeypatch: pytest.MonkeyPatch, frames: int, crops: list[int]
+) -> None:
     seen: list[tuple[bool, int]] = []
     draw = CropSampler.draw
 
@@ -62,10 +71,9 @@ def test_the_last_part_of_the_budget_sees_them(monkeypatch: pytest.MonkeyPatch) 
         return draw(self, count, generator, around)
 
     monkeypatch.setattr(CropSampler, "draw", watched)
-    video = (0.2 + 0.6 * clips.rotating_spokes(24, 20, 24, turn=0.3)).astype(np.float32)
+    video = (0.2 + 0.6 * clips.rotating_spokes(frames, 20, 24, turn=0.3)).astype(np.float32)
     train_on_volume(video, CONFIG, TrainState.fresh(CONFIG, CPU))
-    assert [around for around, _ in seen] == [False] * 7 + [True] * 3
-    assert {count for around, count in seen if around} == {CONFIG.batch // 2}
+    assert seen == [(False, 4)] * 5 + [(True, count) for _ in range(5) for count in crops]
 
 
 def test_the_paper_s_policy_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

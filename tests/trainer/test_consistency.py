@@ -1,0 +1,110 @@
+"""Examples at the video's own rate: frames between the input's, and what is known of them."""
+
+from pathlib import Path
+
+import clips
+import numpy as np
+import pytest
+import torch
+
+from tsr.core.rect import rect_downsample
+from tsr.trainer import loop
+from tsr.trainer.config import TrainConfig
+from tsr.trainer.consistency import Consistency
+from tsr.trainer.loop import train_on_volume
+from tsr.trainer.network import TsrNetwork
+from tsr.trainer.state import TrainState
+
+CPU = torch.device("cpu")
+CROP = (16, 16, 16)
+CONFIG = TrainConfig(channels=4, steps=20, batch=4, examples="both", precision="fp32")
+STEP = 0.01
+
+
+def places(frames: int, height: int = 20, width: int = 24) -> np.ndarray:
+    """A video whose colour says where and when: red the time, green the row, blue the column."""
+    where = np.meshgrid(*map(np.arange, (frames, height, width)), indexing="ij")
+    return (STEP * np.stack(where)).astype(np.float32)
+
+
+def silent() -> TsrNetwork:
+    network = TsrNetwork(4)
+    network.silence()
+    return network
+
+
+def inside(base: torch.Tensor) -> torch.Tensor:
+    return base[:, :, 3:-3, 8:-8, 8:-8]
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.5])
+def test_pairs_of_what_is_made_lie_on_the_input_s_frames(exposure: float) -> None:
+    """Even motion is interpolated exactly, so that pairs must agree; a frame off is off by STEP."""
+    consistency = Consistency(places(20), CROP, CPU, exposure=exposure)
+    consistency.remake(silent())
+    base, known = consistency.draw(64, torch.Generator().manual_seed(0))
+    assert base.shape == (64, 3, 16, 32, 32)
+    assert known.shape == (64, 3, 5, 16, 16)
+    made = inside(base)
+    # Where the video begins and ends, interpolation repeats frames.
+    middle = (known[:, 0].amin((1, 2, 3)) > 4.5 * STEP) & (
+        known[:, 0].amax((1, 2, 3)) < 14.5 * STEP
+    )
+    assert int(middle.sum()) >= 4
+    assert float(consistency.error(made[middle], known[middle])) < (0.02 * STEP) ** 2
+    late = consistency.error(made[middle].roll(1, 2), known[middle])
+    assert float(late) > (0.1 * STEP) ** 2
+
+
+def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
+    """By a network that knows the video at twice its rate, chunk by chunk."""
+    truth = np.random.default_rng(0).random((3, 40, 20, 24), dtype=np.float32)
+
+    class Perfect(TsrNetwork):
+        def forward(self, base: torch.Tensor) -> torch.Tensor:
+            first = self.given
+            self.given += base.shape[2] - 6
+            return torch.from_numpy(truth[None, :, first : self.given])
+
+    network = Perfect(4)
+    network.given = 0
+    known = rect_downsample(truth, 2)
+    consistency = Consistency(known, CROP, CPU)
+    consistency.remake(network)
+    assert network.given == 40
+    assert np.array_equal(consistency.sequence[:, ::2], known)
+    between = rect_downsample(truth[:, 1:-1], 2)
+    assert np.allclose(consistency.sequence[:, 1::2], between, atol=1e-6)
+
+
+def test_frames_between_are_made_by_the_weights_of_now() -> None:
+    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
+    drawn = []
+    for seed in (0, 0, 1):
+        network = TsrNetwork(4)
+        network.initialise(torch.Generator().manual_seed(seed))
+        consistency = Consistency(video, CROP, CPU)
+        consistency.remake(network)
+        drawn.append(consistency.draw(4, torch.Generator().manual_seed(2)))
+    (base, known), again, other = drawn
+    assert torch.equal(base, again[0])
+    assert torch.equal(known, again[1])
+    assert torch.equal(known, other[1])
+    assert not torch.equal(base, other[0])
+
+
+def test_a_training_broken_off_goes_on_with_the_same_frames_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were made some steps before it was stopped, by weights that are gone by then."""
+    monkeypatch.setattr(loop, "REMAKE_STEPS", 3)
+    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
+    unbroken = TrainState.fresh(CONFIG, CPU)
+    train_on_volume(video, CONFIG, unbroken)
+    first, second = TrainState.fresh(CONFIG, CPU), TrainState.fresh(CONFIG, CPU)
+    train_on_volume(video, CONFIG, first, stop=lambda: first.step == 17)
+    first.save(tmp_path / "state", {})
+    second.load(tmp_path / "state", {})
+    train_on_volume(video, CONFIG, second)
+    for name, weight in unbroken.network.state_dict().items():
+        assert torch.equal(weight, second.network.state_dict()[name]), name

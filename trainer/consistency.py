@@ -1,0 +1,107 @@
+"""Consistency: examples at the video's own rate, blur and motion, which no copy of it can offer.
+
+Internal examples are coarser than the video (paper 3): behind rect_2 everything moves twice as far
+per frame. But the frames that the network makes of the video, averaged in pairs that begin half an
+input frame later, are again a video of the input's rate, exposure and motion. What the network
+makes of that one is known too, in pairs: they lie where the input's frames lie. So the network
+learns where it will be used, from inputs that carry its own errors, and against what was shot.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tsr.core.exposure import FULL
+from tsr.core.tiling import NETWORK_HALO
+from tsr.core.volume import Volume
+from tsr.trainer.crops import CropSampler
+from tsr.trainer.examples import WITHIN, Source
+from tsr.trainer.network import TsrNetwork
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
+from tsr.trainer.validation import lively_part
+
+REMAKE_STEPS = 100
+"""Steps after which the frames between the input's are made again, by the weights of then."""
+
+VOXELS = 1_000_000
+"""About this much of the video, its liveliest frames, is made at a time: as long as ten steps."""
+
+CHUNK = 8
+"""Input frames that the network is given at a time, so that memory does not grow with the video."""
+
+
+class Consistency:
+    """Crops of the frames between the input's, and of the input's frames beside them.
+
+    Args:
+        video: (3, T, h, w) float32 in [0, 1], the video at the coarsest rung.
+        crop: (frames, rows, columns) of what the network makes of a crop.
+        device: where frames are kept and crops are cut.
+        exposure: of the video's frames, as a fraction of their interval.
+        half: whether the network convolves in bf16.
+
+    Attributes:
+        sequence: (3, 2T' - 1, h, w), a frame of the video's exposure every half frame: known, made,
+            known, made, …, known; of T' frames of the video.
+    """
+
+    def __init__(
+        self,
+        video: Volume,
+        crop: tuple[int, int, int],
+        device: torch.device,
+        *,
+        exposure: float = FULL,
+        half: bool = False,
+    ) -> None:
+        part = lively_part(video, VOXELS)
+        self._ltr = torch.from_numpy(part)[None].to(device)
+        self._exposure, self._half = exposure, half
+        sequence = np.repeat(part, 2, axis=1)[:, :-1]
+        self._sampler = CropSampler(
+            [Source(sequence, WITHIN, 1.0)],
+            (crop[0] + 1, *crop[1:]),
+            device,
+            even_starts=True,
+            # Reversed, a shutter that opens with the frame would close with it.
+            reverse_time=exposure == FULL,
+        )
+        self.sequence = self._sampler.values(0)
+
+    @staticmethod
+    def fits(video: Volume, crop: tuple[int, int, int]) -> bool:
+        """Whether the video holds a crop."""
+        frames, *sides = video.shape[1:]
+        return frames > crop[0] // 2 and all(n >= c for n, c in zip(sides, crop[1:], strict=True))
+
+    @torch.no_grad()
+    def remake(self, network: TsrNetwork) -> None:
+        """Let the network make the frames between the input's."""
+        ltr, halo = self._ltr, NETWORK_HALO
+        base = pad_halo(cubic_t2(ltr, self._exposure))
+        with torch.autocast(base.device.type, torch.bfloat16, enabled=self._half):
+            parts = [
+                network(base[:, :, first : first + 2 * CHUNK + 2 * halo.t])
+                for first in range(0, 2 * ltr.shape[2], 2 * CHUNK)
+            ]
+        made = backproject_t2(torch.cat(parts, 2), ltr, self._exposure).clamp(0, 1)
+        self.sequence[:, 1::2] = rect2(made[:, :, 1:-1], self._exposure)[0]
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Crops with the network's halo around them.
+
+        Returns:
+            The network's input, (count, 3, T + 1, H + 16, W + 16), interpolated from T / 2 frames
+            between the input's; and the T / 2 - 3 input's frames, (count, 3, T / 2 - 3, H, W),
+            which pairs of what it makes of them shall average to.
+        """
+        halo = NETWORK_HALO
+        drawn = self._sampler.draw(count, generator, halo.h)  # T + 1 frames
+        base = cubic_t2(drawn[:, :, 1::2], self._exposure)
+        inside = slice(halo.h, -halo.h), slice(halo.w, -halo.w)
+        # What is made of frames 1, 3, 5 … begins with 1; behind the halo, with the pair of frame 4.
+        return base, drawn[:, :, halo.t + 1 : -halo.t - 1 : 2, *inside]
+
+    def error(self, made: Tensor, known: Tensor) -> Tensor:
+        """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
+        return (rect2(made, self._exposure) - known).square().mean()
