@@ -132,6 +132,12 @@ bench-quality: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.quality $(QUALITY)
 	$(BIN)/python -m benchmarks.results_md
 
+# Which step of the ladder loses what, with the models that bench-quality has trained.
+.PHONY: bench-ladder
+bench-ladder: setup
+	$(BIN)/python -m benchmarks.ladder
+	$(BIN)/python -m benchmarks.results_md
+
 # The same methods on rendered motion that is too fast for the camera.
 bench-aliasing: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.aliasing $(ALIASING)

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.aliasing_md import aliasing
 from benchmarks.cpu_md import cpu, int8, network
 from benchmarks.exposure_md import exposure, exposure_worth
+from benchmarks.ladder_md import ladder
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
 from benchmarks.quality_md import quality
@@ -23,7 +24,7 @@ Made from `results/*.json` by `python -m benchmarks.results_md`. A load above th
 means that other work ran beside the measurement: its times are then too long, its quality figures \
 are not affected.
 """
-FIRST = ("quality", "aliasing", "exposure", "exposure-worth", "cpu", "int8", "network")
+FIRST = ("quality", "ladder", "aliasing", "exposure", "exposure-worth", "cpu", "int8", "network")
 
 Report = dict[str, Any]
 
@@ -288,6 +289,7 @@ def _kind(name: str) -> str:
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
     "aliasing": ("Motion aliasing", aliasing),
+    "ladder": ("Where the ladder loses", ladder),
     "exposure": ("Exposure, estimated", exposure),
     "exposure-worth": ("Exposure, followed", exposure_worth),
     "cpu": ("A frame on a CPU", cpu),
