@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu_kernels import Report, error, kernels, noise
+from benchmarks.gpu_md import gpu as gpu_table
 from benchmarks.gpu_networks import Candidate, candidates, network
 from benchmarks.machine import GPU_LIBRARIES, ROOT, gpu_driver, machine
-from benchmarks.results_md import gpu as gpu_table
 from tsr.core.clip_io import ClipInfo, ClipWriter, Colour, FrameTimes
 from tsr.core.ladder import ScaleLadder
 from tsr.core.volume import Volume
