@@ -54,7 +54,7 @@ class Consistency:
         exposure: float = FULL,
         half: bool = False,
     ) -> None:
-        part = lively_part(video, VOXELS)
+        part = lively_part(video, VOXELS, least_frames(crop))
         self._ltr = torch.from_numpy(part)[None].to(device)
         self._exposure, self._half = exposure, half
         sequence = np.repeat(part, 2, axis=1)[:, :-1]
@@ -72,7 +72,9 @@ class Consistency:
     def fits(video: Volume, crop: tuple[int, int, int]) -> bool:
         """Whether the video holds a crop."""
         frames, *sides = video.shape[1:]
-        return frames > crop[0] // 2 and all(n >= c for n, c in zip(sides, crop[1:], strict=True))
+        return frames >= least_frames(crop) and all(
+            n >= c for n, c in zip(sides, crop[1:], strict=True)
+        )
 
     @torch.no_grad()
     def remake(self, network: TsrNetwork) -> None:
@@ -105,3 +107,8 @@ class Consistency:
     def error(self, made: Tensor, known: Tensor) -> Tensor:
         """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
         return (rect2(made, self._exposure) - known).square().mean()
+
+
+def least_frames(crop: tuple[int, int, int]) -> int:
+    """Frames of a video that hold a crop: it is made from half as many between them; even."""
+    return crop[0] // 2 + 2

@@ -73,11 +73,11 @@ class Validation:
         return -10 * math.log10(max(sum(errors), 1e-12))
 
 
-def lively_part(video: Volume, voxels: int) -> Volume:
-    """As many frames in a row of (3, T, h, w), an even number, as hold about so many voxels: those
-    that change most."""
+def lively_part(video: Volume, voxels: int, least: int = 8) -> Volume:
+    """As many frames in a row of (3, T, h, w), an even number of `least` or more, as hold about so
+    many voxels: those that change most."""
     frames, height, width = video.shape[1:]
-    wanted = min(frames, max(8, voxels // (height * width))) // 2 * 2
+    wanted = min(frames, max(least, voxels // (height * width))) // 2 * 2
     change = np.abs(np.diff(video, axis=1)).mean(axis=(0, 2, 3))
     sums = np.concatenate([[0.0], np.cumsum(change)])
     first = int(np.argmax(sums[wanted - 1 :] - sums[: len(sums) - wanted + 1]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tsr.core.rect import rect_downsample
-from tsr.trainer import loop
+from tsr.trainer import consistency, loop
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
 from tsr.trainer.loop import train_on_volume
@@ -40,9 +40,9 @@ def inside(base: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("exposure", [1.0, 0.5])
 def test_pairs_of_what_is_made_lie_on_the_input_s_frames(exposure: float) -> None:
     """Even motion is interpolated exactly, so that pairs must agree; a frame off is off by STEP."""
-    consistency = Consistency(places(20), CROP, CPU, exposure=exposure)
-    consistency.remake(silent())
-    base, known = consistency.draw(64, torch.Generator().manual_seed(0))
+    examples = Consistency(places(20), CROP, CPU, exposure=exposure)
+    examples.remake(silent())
+    base, known = examples.draw(64, torch.Generator().manual_seed(0))
     assert base.shape == (64, 3, 16, 32, 32)
     assert known.shape == (64, 3, 5, 16, 16)
     made = inside(base)
@@ -51,8 +51,8 @@ def test_pairs_of_what_is_made_lie_on_the_input_s_frames(exposure: float) -> Non
         known[:, 0].amax((1, 2, 3)) < 14.5 * STEP
     )
     assert int(middle.sum()) >= 4
-    assert float(consistency.error(made[middle], known[middle])) < (0.02 * STEP) ** 2
-    late = consistency.error(made[middle].roll(1, 2), known[middle])
+    assert float(examples.error(made[middle], known[middle])) < (0.02 * STEP) ** 2
+    late = examples.error(made[middle].roll(1, 2), known[middle])
     assert float(late) > (0.1 * STEP) ** 2
 
 
@@ -69,12 +69,12 @@ def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
     network = Perfect(4)
     network.given = 0
     known = rect_downsample(truth, 2)
-    consistency = Consistency(known, CROP, CPU)
-    consistency.remake(network)
+    made = Consistency(known, CROP, CPU)
+    made.remake(network)
     assert network.given == 40
-    assert np.array_equal(consistency.sequence[:, ::2], known)
+    assert np.array_equal(made.sequence[:, ::2], known)
     between = rect_downsample(truth[:, 1:-1], 2)
-    assert np.allclose(consistency.sequence[:, 1::2], between, atol=1e-6)
+    assert np.allclose(made.sequence[:, 1::2], between, atol=1e-6)
 
 
 def test_frames_between_are_made_by_the_weights_of_now() -> None:
@@ -83,9 +83,9 @@ def test_frames_between_are_made_by_the_weights_of_now() -> None:
     for seed in (0, 0, 1):
         network = TsrNetwork(4)
         network.initialise(torch.Generator().manual_seed(seed))
-        consistency = Consistency(video, CROP, CPU)
-        consistency.remake(network)
-        drawn.append(consistency.draw(4, torch.Generator().manual_seed(2)))
+        between = Consistency(video, CROP, CPU)
+        between.remake(network)
+        drawn.append(between.draw(4, torch.Generator().manual_seed(2)))
     (base, known), again, other = drawn
     assert torch.equal(base, again[0])
     assert torch.equal(known, again[1])
@@ -108,3 +108,22 @@ def test_a_training_broken_off_goes_on_with_the_same_frames_between(
     train_on_volume(video, CONFIG, second)
     for name, weight in unbroken.network.state_dict().items():
         assert torch.equal(weight, second.network.state_dict()[name]), name
+
+
+def test_of_a_large_video_enough_frames_for_a_crop_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However few voxels are to be made at a time."""
+    monkeypatch.setattr(consistency, "VOXELS", 100)
+    video = places(30)
+    assert Consistency.fits(video, CROP)
+    few = Consistency(video, CROP, CPU)
+    few.remake(silent())
+    assert few.sequence.shape == (3, 19, 20, 24)
+    _, known = few.draw(8, torch.Generator().manual_seed(0))
+    assert known.shape == (8, 3, 5, 16, 16)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 20, 24), (3, 20, 15, 24), (3, 20, 20, 15)])
+def test_a_video_too_small_for_a_crop_is_left_alone(shape: tuple[int, ...]) -> None:
+    assert not Consistency.fits(np.zeros(shape, np.float32), CROP)
