@@ -144,7 +144,7 @@ def describe(
 ) -> TrainReport:
     """The report of this moment."""
     last = state.history[-1][2] if state.history else None
-    best = max(state.best_psnr, last) if last is not None else None
+    best = state.best_psnr if state.history else None
     left = remaining_seconds(config, state, speed)
     return TrainReport(state.step, loss, last, best, validation.cubic_psnr, speed, left)
 
@@ -167,8 +167,6 @@ def between_frames(
 
 def remake(state: TrainState, consistency: Consistency) -> None:
     """Make the frames between the input's by the weights of now, when it is time."""
-    if state.maker is None:
-        state.since = state.step
     if state.maker is None or state.step % REMAKE_STEPS == 0:
         state.maker = copied(state.network.state_dict())
         consistency.remake(state.network)
@@ -190,9 +188,9 @@ def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
 
 
 def validate(state: TrainState, validation: Validation) -> float:
-    """Validate the weights, and keep them if they are the best so far."""
+    """Validate the weights, and keep them if they are the best so far (see `TrainState`)."""
     psnr = validation.psnr(state.network)
-    if psnr > state.best_psnr:
+    if psnr > state.best_psnr or state.maker is not None:
         state.best = copied(state.network.state_dict())
     return psnr
 

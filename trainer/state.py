@@ -29,15 +29,13 @@ class TrainState:
     Args:
         network: the weights that training moves.
         optimisers: what moves them, each with its moments.
-        best: the weights with the best validation so far.
+        best: the weights that are the result so far (see `best_psnr`).
         generator: source of all random choices.
         step: steps done.
         seconds: time spent in steps, over all sittings.
         history: (step, training loss, validation PSNR) of each validation.
         choice: of examples, where the video was to decide (`tsr.trainer.choose`).
         maker: the weights that made the frames between the input's (`tsr.trainer.consistency`).
-        since: the step behind which validations can be compared: what is learned from then on
-            shows less in them.
     """
 
     network: TsrNetwork
@@ -49,7 +47,6 @@ class TrainState:
     history: list[tuple[int, float, float]] = field(default_factory=list)
     choice: dict[str, Any] | None = None
     maker: Weights | None = None
-    since: int = -1
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -66,9 +63,13 @@ class TrainState:
 
     @property
     def best_psnr(self) -> float:
-        """Best of the validations that can be compared; minus infinity before the first."""
-        counting = [psnr for step, _, psnr in self.history if step > self.since]
-        return max(counting, default=-float("inf"))
+        """Validation PSNR of the weights in `best`; minus infinity before the first.
+
+        What is learned at the video's own rate shows in no validation on its rect_2, so that from
+        then on the last weights are the best: the learning rate only falls.
+        """
+        psnrs = [psnr for _, _, psnr in self.history] or [-float("inf")]
+        return max(psnrs) if self.maker is None else psnrs[-1]
 
     @property
     def errors(self) -> list[tuple[int, float]]:
@@ -90,7 +91,6 @@ class TrainState:
             "seconds": self.seconds,
             "history": self.history,
             "choice": self.choice,
-            "since": self.since,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -120,7 +120,7 @@ class TrainState:
         try:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
-            self.choice, self.since = note["choice"], note["since"]
+            self.choice = note["choice"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(

@@ -1,5 +1,6 @@
 """Examples at the video's own rate: frames between the input's, and what is known of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import clips
@@ -14,6 +15,7 @@ from tsr.trainer.consistency import Consistency
 from tsr.trainer.loop import train_on_volume
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.state import TrainState
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo
 
 CPU = torch.device("cpu")
 CROP = (16, 16, 16)
@@ -127,3 +129,53 @@ def test_of_a_large_video_enough_frames_for_a_crop_are_made(
 @pytest.mark.parametrize("shape", [(3, 9, 20, 24), (3, 20, 15, 24), (3, 20, 20, 15)])
 def test_a_video_too_small_for_a_crop_is_left_alone(shape: tuple[int, ...]) -> None:
     assert not Consistency.fits(np.zeros(shape, np.float32), CROP)
+
+
+def test_it_teaches_what_examples_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that nobody saw, nearer to the truth than interpolation and than examples alone."""
+    truth = (0.2 + 0.6 * clips.rotating_spokes(48, 32, 32, turn=0.15)).astype(np.float32)
+    video = rect_downsample(truth, 2)
+    config = replace(CONFIG, channels=8, steps=150, learning_rate=2e-3, validate_every=50)
+
+    def gain(learns_own_rate: bool) -> float:
+        """Over cubic interpolation and back-projection, in dB."""
+        if not learns_own_rate:
+            monkeypatch.setattr(Consistency, "fits", lambda video, crop: False)
+        state = TrainState.fresh(config, CPU)
+        train_on_volume(video, config, state)
+        ltr = torch.from_numpy(video)[None]
+        base = cubic_t2(ltr)
+        with torch.no_grad():
+            guesses = state.network(pad_halo(base)), base
+        errors = [
+            (backproject_t2(guess, ltr)[0].numpy() - truth)[:, 6:-6].astype(np.float64)
+            for guess in guesses
+        ]
+        made, cubic = (float(np.square(error).mean()) for error in errors)
+        return float(10 * np.log10(cubic / made))
+
+    both = gain(learns_own_rate=True)
+    assert both > 2
+    assert both > gain(learns_own_rate=False) + 2
+
+
+def test_at_the_own_rate_the_last_weights_are_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The validation does not see what they learn, and may fall meanwhile."""
+    falling = iter([20.0, 19.0, 18.0, 17.0])
+    monkeypatch.setattr(loop.Validation, "psnr", lambda self, network: next(falling))
+    config = replace(CONFIG, validate_every=5)
+    state = TrainState.fresh(config, CPU)
+    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
+    early: dict[str, torch.Tensor] = {}
+
+    def keep() -> None:
+        if state.step == 10:  # the last step of examples alone
+            early.update(state.best)
+
+    train_on_volume(video, config, state, checkpoint=keep)
+    assert [psnr for *_, psnr in state.history] == [20.0, 19.0, 18.0, 17.0]
+    assert state.best_psnr == 17.0
+    for name, weight in state.network.state_dict().items():
+        assert torch.equal(weight, state.best[name]), name
+    # Before, the best validation decided: that of step 5.
+    assert not torch.equal(early["body.1.weight"], state.best["body.1.weight"])
