@@ -85,7 +85,7 @@ class Device(Protocol):
         ...
 
     def seconds_between(self, first: Any, last: Any) -> float:
-        """Time the device took from mark to mark; both must be done."""
+        """Time the device took from mark to mark; waits for the last."""
         ...
 
 

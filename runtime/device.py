@@ -167,8 +167,9 @@ class CudaDevice:
         return event
 
     def seconds_between(self, first: Any, last: Any) -> float:
-        """Time the device took from mark to mark; both must be done."""
-        return float(first.time_till(last)) / 1000
+        """Time the device took from mark to mark; waits for the last."""
+        with _told("finish its work"):
+            return float(first.time_till(last.synchronize())) / 1000
 
     def synchronize(self) -> None:
         """Wait until all work is done."""

@@ -90,8 +90,11 @@ class Driver(types.ModuleType):
             event.at = (stream.name, len(self.log))
             self.ask("record", stream.name)
 
-        event.record = record
-        event.synchronize = lambda: self.ask("wait for", event.at[0])
+        def synchronize() -> Any:
+            self.ask("wait for", event.at[0])
+            return event
+
+        event.record, event.synchronize = record, synchronize
         event.time_till = lambda other: 250.0
         return event
 
@@ -213,6 +216,7 @@ def test_every_kernel_is_loaded(driver: Driver) -> None:
         ("record", lambda gpu: gpu.mark()),
         ("synchronize", lambda gpu: gpu.synchronize()),
         ("wait for", lambda gpu: gpu.begin_download(1, np.zeros(1))()),
+        ("wait for", lambda gpu: gpu.seconds_between(gpu.mark(), gpu.mark())),
         ("mem_get_info", lambda gpu: gpu.free_memory),
         ("mem_get_info", lambda gpu: gpu.used_memory),
         ("lock", lambda gpu: gpu.host_array((1,))),
