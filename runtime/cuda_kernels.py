@@ -5,7 +5,8 @@ C++: all that is asked of a device is to hold memory, copy, and launch by name.
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -44,7 +45,8 @@ class Memory(Protocol):
 
 
 class Device(Protocol):
-    """What the launches ask of a device. Work is done in order, on one stream."""
+    """What the launches ask of a device. Work is done in order, on one stream; only `staged` and
+    `begin_download` copy beside it."""
 
     name: str
 
@@ -54,6 +56,11 @@ class Device(Protocol):
 
     def upload(self, array: NDArray[Any]) -> Memory:
         """A copy of a host array."""
+        ...
+
+    def staged(self, parts: Sequence[NDArray[Any]]) -> AbstractContextManager[int]:
+        """Host arrays of one dtype, each behind the last, where work that is started within the
+        block finds them; copied beside the work that was started before."""
         ...
 
     def download(self, address: int, array: NDArray[Any]) -> None:
