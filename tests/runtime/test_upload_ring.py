@@ -21,6 +21,7 @@ from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_frames import StoredFrame, plane_shapes
 from tsr.runtime.cuda_kernels import DeviceVolume
 from tsr.runtime.device import CudaDevice
+from tsr.runtime.plan import plan_segment
 from tsr.runtime.streaming import fetched, groups
 from tsr.runtime.upload_ring import SLOTS
 
@@ -227,6 +228,20 @@ def test_the_host_runs_ahead_of_the_kernels(
     backend = CudaBackend(gpu, SimpleNamespace(name="none"))  # type: ignore[arg-type]
     check_all(backend, [stored(n, (6, 10)) for n in range(2 * SLOTS)])
     assert [len(kernels) for kernels in driver.under_way] == list(range(2 * SLOTS))
+
+
+def test_frames_travel_while_kernels_run(
+    host_library: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device so slow that it does only what is waited for, each frame behind the first
+    segment's finds the kernels of a group in the queue, and one of each segment its network's."""
+    driver, ladder = LazyDriver(host_library), ScaleLadder(Fraction(1, 2), 2)
+    run_ladder(open_gpu(driver, monkeypatch), clip, ladder)
+    assert len(driver.under_way) == NUM_FRAMES
+    at_once = plan_segment(ladder, (0, SEGMENT), NUM_FRAMES).window[1]
+    ahead = driver.under_way[at_once:]
+    assert all({"climb", "store_planes"} <= set(kernels) for kernels in ahead)
+    assert all("gather" in kernels for kernels in ahead[::SEGMENT])
 
 
 def busy(backend: CudaBackend, climbs: int) -> Any:
