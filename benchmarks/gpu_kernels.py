@@ -15,7 +15,7 @@ from tsr.core.tiling import NETWORK_HALO
 from tsr.core.tiling import gather as cut
 from tsr.core.volume import Volume
 from tsr.runtime.cuda_backend import CudaBackend
-from tsr.runtime.cuda_frames import StoredFrame
+from tsr.runtime.cuda_frames import StoredFrame, convert
 from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.plan import network_taps
@@ -169,7 +169,9 @@ def cases(run: CudaKernels, backend: CudaBackend) -> dict[str, tuple[Callable[[i
 
     def load_planes(seed: int) -> Work:
         planes = from_rgb(noise(3, 720, 1280, seed=seed), YUV420, Colour())
-        return _kept(lambda: backend.load_frame(StoredFrame(planes, YUV420, Colour()), 8))
+        source = run.device.upload(np.concatenate([plane.ravel() for plane in planes]))
+        size = (720, 1280)
+        return _kept(lambda: convert(run, source.address, size, YUV420, Colour(), 8))
 
     def store_planes(seed: int) -> Work:
         made = load(noise(3, 8, 720, 1280, seed=seed))

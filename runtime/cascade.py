@@ -39,8 +39,15 @@ class FramePyramid(Generic[Array]):
             else:
                 next(self._frames)
             self._first += 1
-        while self._first + len(self._levels) < window[1]:
-            self._levels.append(self._pyramid(next(self._frames)))
+        while self.read_ahead(window[1]):
+            pass
+
+    def read_ahead(self, end: int) -> bool:
+        """Read one more frame, unless all before `end` are there; returns whether it did."""
+        if self._first + len(self._levels) >= end:
+            return False
+        self._levels.append(self._pyramid(next(self._frames)))
+        return True
 
     def volume(self, s: Fraction, frames: Span) -> Array:
         """(C, T, H, W) of input frames [first, last) at spatial scale `s`."""

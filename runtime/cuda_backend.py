@@ -11,7 +11,8 @@ from tsr.core.exposure import FULL
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cuda_frames import StoredFrame, begin_store_planes, load_planes
-from tsr.runtime.cuda_kernels import CudaKernels, Device, DeviceVolume, TimeTable
+from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, TimeTable
+from tsr.runtime.device_interface import Device
 from tsr.runtime.plan import network_taps
 
 TILE = (16, 184, 320)
@@ -75,11 +76,16 @@ class CudaBackend:
         return DeviceVolume(memory, memory.address, (channels, frames, height, width), stride)
 
     def load_frame(self, frame: Frame | StoredFrame, multiple: int) -> DeviceVolume:
-        """(3, H, W), or a frame as it was decoded → (3, 1, H', W')."""
-        if not isinstance(frame, StoredFrame):
-            return self.load(pad_to_multiple(frame[:, None], multiple))
-        with self._timed("convert"):
-            return load_planes(self.kernels, frame, multiple)
+        """(3, H, W), or a frame as it was decoded → (3, 1, H', W'), copied beside the work that was
+        started before."""
+        if isinstance(frame, StoredFrame):
+            with self._timed("convert"):
+                return load_planes(self.kernels, frame, multiple)
+        volume = pad_to_multiple(frame[:, None], multiple)
+        made = self.kernels.volume(*volume.shape)
+        with self.device.staged([volume]) as source:
+            self.device.copy(made.address, source, volume.nbytes)
+        return made
 
     def store(self, array: DeviceVolume) -> Volume:
         """Copy a device volume to the host."""

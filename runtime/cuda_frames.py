@@ -32,16 +32,31 @@ class StoredFrame:
 
 def load_planes(kernels: CudaKernels, frame: StoredFrame, multiple: int = 1) -> DeviceVolume:
     """A stored frame → (3, 1, H', W') RGB in [0, 1], as `core.clip_io.pixels.to_rgb`; its sides are
-    padded up to a multiple."""
-    height, width = frame.planes[0].shape
-    made = kernels.volume(3, 1, *padded_size(height, width, multiple))
+    padded up to a multiple. The frame travels beside the work that was started before."""
+    size = frame.planes[0].shape
+    with kernels.device.staged(frame.planes) as source:
+        return convert(kernels, source, size, frame.layout, frame.colour, multiple)
+
+
+def convert(
+    kernels: CudaKernels,
+    source: int,
+    size: tuple[int, int],
+    layout: Layout,
+    colour: Colour,
+    multiple: int = 1,
+) -> DeviceVolume:
+    """`load_planes` of planes that lie on the device, one behind the other, at `source`.
+
+    Args:
+        size: (rows, columns) of the frame.
+    """
+    made = kernels.volume(3, 1, *padded_size(*size, multiple))
     rows, columns = made.shape[2:]
-    source = kernels.device.upload(np.concatenate([plane.ravel() for plane in frame.planes]))
     kernels.device.launch(
         "load_planes",
         (blocks(rows * -(-columns // 4)), 1, 1),
-        *(source.address, height, width, *_how(frame.layout)),
-        _gains(kernels, frame.layout, frame.colour),
+        *(source, *size, *_how(layout), _gains(kernels, layout, colour)),
         *(made.address, made.stride, rows, columns),
     )
     return made

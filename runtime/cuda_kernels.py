@@ -5,9 +5,9 @@ C++: all that is asked of a device is to hold memory, copy, and launch by name.
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from tsr.core.exposure import FULL
 from tsr.core.rect import opened
 from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import NETWORK_HALO, Span
+from tsr.runtime.device_interface import Device, Memory
 from tsr.runtime.kernels import THREADS
 from tsr.runtime.tap_plan import axis_plan, halving_weights
 
@@ -32,61 +33,6 @@ TIME_TAPS = 4
 
 KEPT_TABLES = 256
 """Tables kept on the device; a video needs some twenty."""
-
-
-class Memory(Protocol):
-    """A piece of device memory, given back when the object goes."""
-
-    @property
-    def address(self) -> int:
-        """Where it starts; aligned to 256 bytes."""
-        ...
-
-
-class Device(Protocol):
-    """What the launches ask of a device. Work is done in order, on one stream."""
-
-    name: str
-
-    def allocate(self, num_bytes: int) -> Memory:
-        """Memory with unspecified content."""
-        ...
-
-    def upload(self, array: NDArray[Any]) -> Memory:
-        """A copy of a host array."""
-        ...
-
-    def download(self, address: int, array: NDArray[Any]) -> None:
-        """Fill a contiguous host array from device memory; waits until that is done."""
-        ...
-
-    def begin_download(self, address: int, array: NDArray[Any]) -> Callable[[], None]:
-        """Fill a contiguous host array, beside the work that is started from now on.
-
-        Both must be kept, and the device memory left alone, until what is returned has been called:
-        it waits for the copy, and for all work that was started before.
-        """
-        ...
-
-    def host_array(self, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
-        """A host array that is fast to transfer; content unspecified."""
-        ...
-
-    def copy(self, target: int, source: int, num_bytes: int) -> None:
-        """Copy within the device."""
-        ...
-
-    def launch(self, kernel: str, grid: tuple[int, int, int], *arguments: int) -> None:
-        """Start a kernel of `tsr.runtime.kernels`."""
-        ...
-
-    def mark(self) -> Any:
-        """A point in the order of work, for `seconds_between`."""
-        ...
-
-    def seconds_between(self, first: Any, last: Any) -> float:
-        """Time the device took from mark to mark; both must be done."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,16 @@
 """One NVIDIA GPU by pycuda: memory, transfers, kernel launches. Nothing else imports pycuda.
 
 The device's primary context is used, which ONNX Runtime, TensorRT and torch share. All work goes to
-one stream in order; copies to the host have one of their own, so that they go on beside the work.
-pycuda raises on any call that fails.
+one stream in order. Copies to the host have a stream of their own, and so have frames on their way
+to the device (`upload_ring`), so that both go on beside the work. Tables and whatever else goes up
+by `upload` keep their place in the work: they are small or rare, and lie in pooled memory, which
+what came before may still be reading. pycuda raises on any call that fails.
 """
 
 import atexit
 import importlib.util
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.errors import DeviceError
-from tsr.runtime.cuda_kernels import Memory
+from tsr.runtime.device_interface import Memory
 from tsr.runtime.kernels import SIGNATURES, THREADS, kernel_module
+from tsr.runtime.upload_ring import UploadRing
 
 
 def missing() -> str | None:
@@ -37,7 +40,7 @@ def missing() -> str | None:
 
 
 class CudaDevice:
-    """See `tsr.runtime.cuda_kernels.Device`.
+    """See `tsr.runtime.device_interface.Device`.
 
     Args:
         ordinal: which GPU, as CUDA counts them.
@@ -68,6 +71,7 @@ class CudaDevice:
             self._context.push()
             atexit.register(self._context.pop)
             self._stream, self._downloads = driver.Stream(), driver.Stream()
+            self._uploads = UploadRing(driver, self._stream, self.host_array, self._unpooled)
         self._memory = DeviceMemoryPool()
         self._page_locked = PageLockedMemoryPool()
         self._sending: deque[tuple[Any, Any]] = deque()  # (event, array still being read)
@@ -112,7 +116,7 @@ class CudaDevice:
         return _Pooled(self._allocation(num_bytes))
 
     def upload(self, array: NDArray[Any]) -> Memory:
-        """A copy of a host array; does not wait for the device."""
+        """A copy of a host array, in order with the work; does not wait for the device."""
         staged = self.host_array(array.shape, array.dtype)
         staged[...] = array
         memory = self._allocation(array.nbytes)
@@ -122,6 +126,23 @@ class CudaDevice:
                 self._sending.popleft()
         self._sending.append((self.mark(), staged))
         return _Pooled(memory)
+
+    @contextmanager
+    def staged(self, parts: Sequence[NDArray[Any]]) -> Iterator[int]:
+        """Host arrays of one dtype, each behind the last, for the work that the block starts.
+
+        They are copied beside the work that was started before, on a stream of their own.
+
+        Yields:
+            Where they lie on the device; what is started after the block may find others there.
+        """
+        with _told("take a frame from the host"):
+            slot = self._uploads.send(parts)
+        try:
+            yield int(slot.memory)
+        finally:
+            with _told("mark its work"):
+                self._uploads.give_back(slot)
 
     def download(self, address: int, array: NDArray[Any]) -> None:
         """Fill a contiguous host array from device memory; waits until that is done."""
@@ -167,25 +188,39 @@ class CudaDevice:
         return event
 
     def seconds_between(self, first: Any, last: Any) -> float:
-        """Time the device took from mark to mark; both must be done."""
-        return float(first.time_till(last)) / 1000
+        """Time the device took from mark to mark; waits for the last."""
+        with _told("finish its work"):
+            return float(first.time_till(last.synchronize())) / 1000
 
     def synchronize(self) -> None:
-        """Wait until all work is done."""
+        """Wait until all work is done, and all copies; it has waited for those to the device."""
         with _told("finish its work"):
             self._stream.synchronize()
             self._downloads.synchronize()
 
     def release(self) -> None:
-        """Give memory that lies unused in the pools back to the driver."""
+        """Give memory that lies unused, in the pools and between two frames, back to the driver."""
         self.synchronize()
         self._sending.clear()
+        self._uploads.release()
         self._memory.free_held()
         self._page_locked.free_held()
 
     def _allocation(self, num_bytes: int) -> Any:
+        return self._with_room(self._memory.allocate, num_bytes)
+
+    def _unpooled(self, num_bytes: int) -> Any:
+        return self._with_room(self._driver.mem_alloc, num_bytes)
+
+    def _with_room(self, allocate: Callable[[int], Any], num_bytes: int) -> Any:
+        """Memory, for which what lies unused elsewhere is given up if need be."""
+        num_bytes = max(num_bytes, 1)
         try:
-            return self._memory.allocate(max(num_bytes, 1))
+            return allocate(num_bytes)
+        except self._driver.MemoryError:
+            self.release()
+        try:
+            return allocate(num_bytes)
         except self._driver.MemoryError as error:
             raise MemoryError(f"{self.name} has no {num_bytes / 2**20:.0f} MiB left") from error
 

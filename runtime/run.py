@@ -33,7 +33,8 @@ SEGMENT_VOXELS = 60_000_000
 """Output voxels that one segment may have, so that memory does not grow with the frame size."""
 
 DECODED_AHEAD = 2
-"""Input frames that are decoded while the network computes."""
+"""Input frames that are decoded while the network computes. On a GPU they are a segment's: it takes
+them, and gives its results, in bursts between long network passes."""
 
 MAX_SEGMENT = 16
 """Input frames per segment at most: beyond, the frames computed twice are too few to matter."""
@@ -144,10 +145,12 @@ def run(
         writer.write(frame)
         stages["encode"] += time.perf_counter() - before
 
+    burst = segment if backend.lag else 1
     with reader_for(backend, info) as reader, writer:
-        frames = ahead(_timed(iter(reader), stages, "decode"), DECODED_AHEAD)
+        decoded = _timed(iter(reader), stages, "decode")
+        frames = ahead(decoded, max(DECODED_AHEAD, burst))
         made = groups(frames, info, ladder, backend, segment)
-        with Behind(write, ladder.factor) as encode:
+        with Behind(write, ladder.factor * burst) as encode:
             for frame in fetched(made, info, backend, encoding):
                 encode(frame)
                 progress.written = encode.done

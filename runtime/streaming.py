@@ -1,7 +1,7 @@
 """Frames in, frames out: what of a video is where while the ladder is climbed.
 
-On a GPU, frames go up as they were decoded and come back as the encoder wants them, and while one
-group is on its way to the host, the next is computed.
+On a GPU, frames go up as they were decoded and come back as the encoder wants them. While one group
+is on its way to the host, the next is computed, and a frame of the segment after goes up.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_frames import StoredFrame
 from tsr.runtime.overlap import later
-from tsr.runtime.plan import first_read, plan_segments
+from tsr.runtime.plan import plan_segment, plan_segments
 
 
 def super_resolve(
@@ -39,8 +39,8 @@ def super_resolve(
         segment: input frames computed at a time; never changes the result.
         part: input frames [first, last) whose output is wanted, the same as in the whole.
 
-    Memory is bounded by the segment: about its output at half size, a few input frames at every
-    size, and one input frame's worth of output.
+    Memory is bounded by the segment: about its output at half size, its input frames at every size
+    (on a GPU also those of the next segment), and one input frame's worth of output.
     """
     made = groups(frames, info, ladder, backend, segment, part)
     yield from _on_the_host(made, info, backend)
@@ -55,11 +55,20 @@ def groups(
     part: Span | None = None,
 ) -> Iterator[Array]:
     """`super_resolve` up to what is left on the device: one input frame's worth of output at a
-    time, (3, factor, H', W'), whose sides may be padded. The frames are what the backend loads."""
+    time, (3, factor, H', W'), whose sides may be padded. The frames are what the backend loads.
+
+    Where results may lag, a frame of the next segment is read for each group that is handed over.
+    It goes up while that group is computed, the first one during all of the segment's network
+    passes; and the next passes are started behind the last group without a wait for the decoder.
+    """
     part = part or (0, info.num_frames)
-    pyramid = FramePyramid(frames, ladder, backend, first_read(ladder, part, info.num_frames))
+    first, end = plan_segment(ladder, part, info.num_frames).window
+    pyramid = FramePyramid(frames, ladder, backend, first)
     for plan in plan_segments(ladder, info.num_frames, segment, part):
-        yield from run_segment(plan, pyramid, backend, info.num_frames)
+        for group in run_segment(plan, pyramid, backend, info.num_frames):
+            yield group
+            if backend.lag:
+                pyramid.read_ahead(end)
 
 
 def reader_for(backend: Backend[Any], info: ClipInfo) -> ClipReader:

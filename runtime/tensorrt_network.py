@@ -7,8 +7,9 @@ from typing import Any
 from tsr.core.cache import cache_folder, file_name, keep_if_possible
 from tsr.core.errors import ModelError
 from tsr.core.plan_file import read_plan
-from tsr.runtime.cuda_kernels import DeviceVolume, Memory
+from tsr.runtime.cuda_kernels import DeviceVolume
 from tsr.runtime.device import CudaDevice
+from tsr.runtime.device_interface import Memory
 from tsr.runtime.onnx_network import INPUT, OUTPUT
 from tsr.runtime.tensorrt_library import OpenEngine, explained, failure, open_engine
 

@@ -2,7 +2,8 @@
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ class HostMemory:
     """Aligned host memory, filled with what no test expects: as float32 it is NaN."""
 
     def __init__(self, num_bytes: int) -> None:
-        self._bytes = np.full(num_bytes + ALIGNMENT, 0xFF, np.uint8)
+        self._bytes = np.empty(num_bytes + ALIGNMENT, np.uint8)
         self.address = -(-self._bytes.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.fill(0xFF)
+
+    def fill(self, byte: int) -> None:
+        self._bytes[:] = byte
 
 
 class HostDevice:
-    """`tsr.runtime.cuda_kernels.Device` on the host: runs the kernels, block by block.
+    """`tsr.runtime.device_interface.Device` on the host: runs the kernels, block by block.
 
     Without the kernels as a library it holds memory and copies, and launches nothing.
     """
@@ -44,6 +49,13 @@ class HostDevice:
         whole = np.ascontiguousarray(array)  # held until it has been copied
         ctypes.memmove(memory.address, whole.ctypes.data, array.nbytes)
         return memory
+
+    @contextmanager
+    def staged(self, parts: Sequence[NDArray[Any]]) -> Iterator[int]:
+        """What is left of it after the block shows as no number."""
+        memory = self.upload(np.concatenate([part.ravel() for part in parts]))
+        yield memory.address
+        memory.fill(0xFF)
 
     def download(self, address: int, array: NDArray[Any]) -> None:
         assert array.flags.c_contiguous

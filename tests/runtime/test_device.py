@@ -1,150 +1,25 @@
 """`CudaDevice` on a double of pycuda: what is asked of which stream, and failures in words."""
 
-import importlib.machinery
 import sys
-import types
 from typing import Any
 
 import needs
 import numpy as np
 import pytest
+from driver_double import Driver, install
 
 from tsr.core.errors import DeviceError
 from tsr.runtime import device as device_module
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.kernels import SIGNATURES
-
-
-class Driver(types.ModuleType):
-    """As much of `pycuda.driver` as is used. `log` holds what was asked of the device, in order;
-    the call named by `fails` raises."""
-
-    class Error(Exception): ...
-
-    class LogicError(Error): ...
-
-    class MemoryError(Error): ...
-
-    def __init__(self) -> None:
-        super().__init__("pycuda.driver")
-        self.log: list[tuple[Any, ...]] = []
-        self.fails: dict[str, Exception] = {}
-        self.count, self.streams = 1, 0
-        for name in ("memcpy_htod_async", "memcpy_dtoh_async", "memcpy_dtod_async"):
-            setattr(self, name, self._copy(name))
-
-    def ask(self, call: str, *facts: Any) -> None:
-        if call in self.fails:
-            raise self.fails[call]
-        self.log.append((call, *facts))
-
-    def _copy(self, name: str) -> Any:
-        return lambda *arguments: self.ask(name, arguments[-1].name)
-
-    def init(self) -> None:
-        self.ask("init")
-
-    def mem_get_info(self) -> tuple[int, int]:
-        self.ask("mem_get_info")
-        return 3 << 30, 4 << 30
-
-    def get_driver_version(self) -> int:
-        return 13010
-
-    @property
-    def Device(self) -> Any:  # noqa: N802
-        driver = self
-
-        class Device:
-            count = staticmethod(lambda: driver.count)
-
-            def __init__(self, ordinal: int) -> None:
-                self.ordinal = ordinal
-
-            def name(self) -> str:
-                return "NVIDIA Double"
-
-            def compute_capability(self) -> tuple[int, int]:
-                return 9, 0
-
-            def retain_primary_context(self) -> Any:
-                driver.ask("retain")
-                return types.SimpleNamespace(push=lambda: driver.ask("push"), pop=lambda: None)
-
-        return Device
-
-    def Stream(self) -> Any:  # noqa: N802
-        name = ("work", "downloads")[self.streams % 2]
-        self.streams += 1
-        return types.SimpleNamespace(
-            name=name,
-            handle=self.streams,
-            synchronize=lambda: self.ask("synchronize", name),
-            wait_for_event=lambda event: self.ask("wait", name, event.at),
-        )
-
-    def Event(self) -> Any:  # noqa: N802
-        event = types.SimpleNamespace(at=None, query=lambda: True)
-
-        def record(stream: Any) -> None:
-            event.at = (stream.name, len(self.log))
-            self.ask("record", stream.name)
-
-        event.record = record
-        event.synchronize = lambda: self.ask("wait for", event.at[0])
-        event.time_till = lambda other: 250.0
-        return event
-
-    def module_from_buffer(self, data: bytes) -> Any:
-        self.ask("module", data)
-
-        def kernel(name: str) -> Any:
-            def call(grid: Any, block: Any, stream: Any, *arguments: Any) -> None:
-                self.ask("launch", name, grid, block, stream.name, arguments)
-
-            return types.SimpleNamespace(
-                prepare=lambda signature: types.SimpleNamespace(prepared_async_call=call)
-            )
-
-        return types.SimpleNamespace(get_function=kernel)
-
-
-class Pool:
-    """Of device memory."""
-
-    managed_bytes, active_bytes = 1 << 20, 1 << 19
-
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-
-    def allocate(self, *size: Any) -> Any:
-        self.driver.ask("allocate", *size)
-        return 4096
-
-    def free_held(self) -> None:
-        self.driver.ask("free held")
-
-
-class PageLocked(Pool):
-    """Of host memory."""
-
-    def allocate(self, *size: Any) -> Any:
-        self.driver.ask("lock")
-        return np.empty(*size)
+from tsr.runtime.upload_ring import SLOTS
 
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     """pycuda, and a GPU."""
-    made, tools = Driver(), types.ModuleType("pycuda.tools")
-    vars(tools).update(
-        DeviceMemoryPool=lambda: Pool(made), PageLockedMemoryPool=lambda: PageLocked(made)
-    )
-    package = types.ModuleType("pycuda")
-    package.__spec__ = importlib.machinery.ModuleSpec("pycuda", None)
-    vars(package).update(driver=made, tools=tools)
-    for name, module in (("pycuda", package), ("pycuda.driver", made), ("pycuda.tools", tools)):
-        monkeypatch.setitem(sys.modules, name, module)
+    made = Driver()
+    install(monkeypatch, made)
     return made
 
 
@@ -172,6 +47,28 @@ def test_copies_to_the_host_go_beside_the_work_that_comes_after(
     assert driver.log[-1] == ("wait for", "downloads")
 
 
+def test_frames_go_to_the_device_beside_the_work_that_came_before(
+    gpu: CudaDevice, driver: Driver
+) -> None:
+    """The work that reads them waits for the copy, and a later copy for that work; the host waits
+    for the copy before it fills the same buffer."""
+    frame = [np.zeros((2, 3), np.uint8), np.zeros((1, 2), np.uint8)]
+    for n in range(SLOTS + 1):
+        driver.log.clear()
+        with gpu.staged(frame) as address:
+            assert address == 8192
+            assert driver.log[-3:] == [
+                ("memcpy_htod_async", "uploads"),
+                ("record", "uploads"),
+                ("wait", "work", ("uploads", len(driver.log) - 2)),
+            ]
+            gpu.launch("halve", (1, 2, 3), address)
+        assert [line[:2] for line in driver.log[-2:]] == [("launch", "halve"), ("record", "work")]
+        before = [line[:2] for line in driver.log[:-5]]
+        fresh = [("lock",), ("mem_alloc", 8)]
+        assert before == (fresh if n < SLOTS else [("wait for", "uploads"), ("wait", "uploads")])
+
+
 def test_copies_to_the_device_keep_their_place_in_the_work(gpu: CudaDevice, driver: Driver) -> None:
     """Memory from the pool may still be read by kernels that were started before."""
     memory = gpu.upload(np.arange(3, dtype=np.float32))
@@ -182,11 +79,12 @@ def test_copies_to_the_device_keep_their_place_in_the_work(gpu: CudaDevice, driv
 
 
 def test_what_lies_unused_is_given_back_when_all_is_done(gpu: CudaDevice, driver: Driver) -> None:
-    """Both streams, then both pools."""
+    """Uploads are done with the work that reads them; then both pools."""
     gpu.release()
     assert driver.log == [
-        ("synchronize", "work"), ("synchronize", "downloads"), ("free held",), ("free held",)
-    ]  # fmt: skip
+        *(("synchronize", name) for name in ("work", "downloads")),
+        *[("free held",)] * 2,
+    ]
 
 
 def test_facts_of_the_device(gpu: CudaDevice) -> None:
@@ -208,11 +106,13 @@ def test_every_kernel_is_loaded(driver: Driver) -> None:
     [
         ("launch", lambda gpu: gpu.launch("halve", (1, 1, 1))),
         ("memcpy_htod_async", lambda gpu: gpu.upload(np.zeros(1))),
+        ("memcpy_htod_async", lambda gpu: gpu.staged([np.zeros(1)]).__enter__()),
         ("memcpy_dtoh_async", lambda gpu: gpu.download(1, np.zeros(1))),
         ("memcpy_dtod_async", lambda gpu: gpu.copy(1, 2, 3)),
         ("record", lambda gpu: gpu.mark()),
         ("synchronize", lambda gpu: gpu.synchronize()),
         ("wait for", lambda gpu: gpu.begin_download(1, np.zeros(1))()),
+        ("wait for", lambda gpu: gpu.seconds_between(gpu.mark(), gpu.mark())),
         ("mem_get_info", lambda gpu: gpu.free_memory),
         ("mem_get_info", lambda gpu: gpu.used_memory),
         ("lock", lambda gpu: gpu.host_array((1,))),
@@ -235,6 +135,12 @@ def test_memory_that_is_not_there_is_said(gpu: CudaDevice, driver: Driver) -> No
     driver.fails = {"allocate": driver.MemoryError("cuMemAlloc failed")}
     with pytest.raises(MemoryError, match="NVIDIA Double has no 64 MiB left"):
         gpu.allocate(64 << 20)
+    driver.fails = {"mem_alloc": driver.MemoryError("cuMemAlloc failed")}
+    with (
+        pytest.raises(MemoryError, match="NVIDIA Double has no 2 MiB left"),
+        gpu.staged([np.zeros(2 << 20, np.uint8)]),
+    ):
+        pass
 
 
 def test_a_device_that_cannot_be_had_is_said(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -15,10 +16,11 @@ import pytest
 from bindings import trt
 from engines import TILE, EngineDouble, HostGpu, changed_plan, pretend
 
-from tsr.core.clip_io import read_volume
+from tsr.core.clip_io import ClipWriter, read_volume
 from tsr.export.to_engine import EngineOptions, to_engine
 from tsr.runtime import device as device_module
 from tsr.runtime.onnx_network import OnnxNetwork
+from tsr.runtime.run import RunProgress, run
 
 NUM_FRAMES = 3
 
@@ -78,6 +80,30 @@ def test_a_plan_makes_the_frames_of_the_cpu(
     off = np.abs(found - expected)
     assert off.max() < 2.1 / 255  # where a value lies between two levels
     assert (off > 0.5 / 255).mean() < 0.01
+
+
+def test_frames_are_encoded_during_the_next_network_passes(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment's frames come in a burst: an encoder that has written none of them yet does not
+    keep the GPU from the segment after."""
+    picture = clips.rotating_spokes(6, 33, 40, turn=0.05)
+    slow = clips.write_pngs(tmp_path / "slow", picture)
+    started, waited = threading.Event(), []
+    write = ClipWriter.write
+
+    def write_late(writer: ClipWriter, frame: Any) -> None:
+        waited.append(started.wait(60))
+        started.set()  # a failure need not wait again
+        write(writer, frame)
+
+    def report(progress: RunProgress) -> None:
+        if progress.worked == progress.work:
+            started.set()
+
+    monkeypatch.setattr(ClipWriter, "write", write_late)
+    run(plan, slow, tmp_path / "x.mkv", start=Fraction(1, 2), segment=3, report=report)
+    assert waited == 48 * [True]
 
 
 def test_a_tile_without_room_is_halved_and_the_user_told(
