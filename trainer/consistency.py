@@ -20,11 +20,12 @@ from tsr.trainer.network import TsrNetwork
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
 from tsr.trainer.validation import lively_part
 
-REMAKE_STEPS = 100
-"""Steps after which the frames between the input's are made again, by the weights of then."""
+REMAKE_SHARE = 0.04
+"""Of the budget, after which the frames between the input's are made again, by the weights of then.
+On turning spokes, making them 8 times instead of 4 in 400 steps gained 0.4 dB, 2 times lost 1.2."""
 
 VOXELS = 1_000_000
-"""About this much of the video, its liveliest frames, is made at a time: as long as ten steps."""
+"""About this much of the video, its liveliest frames, is made: as long as some twenty steps."""
 
 CHUNK = 8
 """Input frames that the network is given at a time, so that memory does not grow with the video."""

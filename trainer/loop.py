@@ -16,7 +16,7 @@ from tsr.core.exposure import FULL
 from tsr.core.rect import exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
-from tsr.trainer.consistency import REMAKE_STEPS, Consistency
+from tsr.trainer.consistency import REMAKE_SHARE, Consistency
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import internal_sources
 from tsr.trainer.network import TsrNetwork
@@ -117,7 +117,7 @@ def train_on_volume(
             break
         finish = config.policy == "budget" and used >= FINISH
         if finish and consistency is not None:
-            remake(state, consistency)
+            remake(state, consistency, used)
         losses.append((finishing if finish else usual)(rate))
         state.step += 1
         now = time.monotonic()
@@ -165,10 +165,10 @@ def between_frames(
     return consistency
 
 
-def remake(state: TrainState, consistency: Consistency) -> None:
+def remake(state: TrainState, consistency: Consistency, used: float) -> None:
     """Make the frames between the input's by the weights of now, when it is time."""
-    if state.maker is None or state.step % REMAKE_STEPS == 0:
-        state.maker = copied(state.network.state_dict())
+    if state.maker is None or used >= state.made + REMAKE_SHARE:
+        state.maker, state.made = copied(state.network.state_dict()), used
         consistency.remake(state.network)
 
 

@@ -36,6 +36,7 @@ class TrainState:
         history: (step, training loss, validation PSNR) of each validation.
         choice: of examples, where the video was to decide (`tsr.trainer.choose`).
         maker: the weights that made the frames between the input's (`tsr.trainer.consistency`).
+        made: the share of the budget that was used then.
     """
 
     network: TsrNetwork
@@ -47,6 +48,7 @@ class TrainState:
     history: list[tuple[int, float, float]] = field(default_factory=list)
     choice: dict[str, Any] | None = None
     maker: Weights | None = None
+    made: float = 0.0
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -91,6 +93,7 @@ class TrainState:
             "seconds": self.seconds,
             "history": self.history,
             "choice": self.choice,
+            "made": self.made,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -120,7 +123,7 @@ class TrainState:
         try:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
-            self.choice = note["choice"]
+            self.choice, self.made = note["choice"], note["made"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(

@@ -99,7 +99,7 @@ def test_a_training_broken_off_goes_on_with_the_same_frames_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were made some steps before it was stopped, by weights that are gone by then."""
-    monkeypatch.setattr(loop, "REMAKE_STEPS", 3)
+    monkeypatch.setattr(loop, "REMAKE_SHARE", 0.15)
     video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
     unbroken = TrainState.fresh(CONFIG, CPU)
     train_on_volume(video, CONFIG, unbroken)
@@ -179,3 +179,21 @@ def test_at_the_own_rate_the_last_weights_are_the_result(monkeypatch: pytest.Mon
         assert torch.equal(weight, state.best[name]), name
     # Before, the best validation decided: that of step 5.
     assert not torch.equal(early["body.1.weight"], state.best["body.1.weight"])
+
+
+def test_the_frames_between_are_made_again_as_the_budget_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "REMAKE_SHARE", 0.14)
+    state = TrainState.fresh(CONFIG, CPU)
+    steps: list[int] = []
+    remake = Consistency.remake
+
+    def watched(self: Consistency, network: TsrNetwork) -> None:
+        steps.append(state.step)
+        remake(self, network)
+
+    monkeypatch.setattr(Consistency, "remake", watched)
+    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
+    train_on_volume(video, CONFIG, state)
+    assert steps == [10, 13, 16, 19]
