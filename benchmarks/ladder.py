@@ -61,6 +61,7 @@ class Window:
         start = frames // 2 - MIDDLE // 2 - first
         self.middle = slice(start, start + MIDDLE)
         self._sizes = {0: self._read(slow, first, last)}
+        self._truths: dict[Rung, Volume] = {}
         self._truth = self._read(truth, first * FACTOR, last * FACTOR)
 
     def _read(self, clip: Path, first: int, last: int) -> Volume:
@@ -69,7 +70,7 @@ class Window:
 
     def known(self, rung: Rung) -> Volume:
         """The input at the rung's size."""
-        halvings = (rung.s.denominator - 1).bit_length()
+        halvings = _halvings(rung)
         for done in range(halvings):
             if done + 1 not in self._sizes:
                 self._sizes[done + 1] = cpu_kernels.halve_hw(self._sizes[done])
@@ -77,10 +78,17 @@ class Window:
 
     def truth(self, rung: Rung) -> Volume:
         """What a perfect ladder would have at the rung."""
+        if rung in self._truths:
+            return self._truths[rung]
         volume = self._truth if rung.t == FACTOR else rect_downsample(self._truth, FACTOR // rung.t)
-        for _ in range((rung.s.denominator - 1).bit_length()):
+        for _ in range(_halvings(rung)):
             volume = cpu_kernels.halve_hw(np.ascontiguousarray(volume))
-        return np.ascontiguousarray(volume)
+        self._truths[rung] = np.ascontiguousarray(volume)
+        return self._truths[rung]
+
+
+def _halvings(rung: Rung) -> int:
+    return (rung.s.denominator - 1).bit_length()
 
 
 def climb(

@@ -94,9 +94,9 @@ class Consistency:
         """Crops with the network's halo around them.
 
         Returns:
-            The network's input, (count, 3, T + 1, H + 16, W + 16), interpolated from T / 2 frames
-            between the input's; and the T / 2 - 3 input's frames, (count, 3, T / 2 - 3, H, W),
-            which pairs of what it makes of them shall average to.
+            The network's input, (count, 3, T, H + 16, W + 16), interpolated from T / 2 frames
+            between the input's; and the input's frames that pairs of what it makes of them shall
+            average to, (count, 3, T / 2 - 3, H, W).
         """
         halo = NETWORK_HALO
         drawn = self._sampler.draw(count, generator, halo.h)  # T + 1 frames

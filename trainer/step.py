@@ -84,7 +84,7 @@ def loss_with_surroundings(
     halo = NETWORK_HALO
     inside = slice(halo.t, -halo.t), slice(halo.h, -halo.h), slice(halo.w, -halo.w)
     least = len(exposures) if len(set(exposures)) > 1 else 1
-    count = max(config.batch // (4 if consistency else 2), least)
+    count = max(config.batch // (2 if consistency is None else 4), least)
     htr = sampler.draw(count, state.generator, halo.h)  # (B, 3, T, H + 16, W + 16)
     base = interpolated(htr, exposures)
     target = (htr - base)[:, :, *inside]

@@ -33,7 +33,7 @@ class TrainResult:
     """What a training run left behind.
 
     Args:
-        model: the model file. steps: steps done. psnr: best validation PSNR in dB.
+        model: the model file. steps: steps done. psnr: its validation PSNR in dB.
         cubic: that of cubic interpolation. seconds: time in the loop, over all sittings.
         exposure: followed, as a fraction of the frame interval.
         interrupted: stopped before its budget was used; `--resume` goes on.

@@ -11,8 +11,8 @@ from av.container import InputContainer
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
-from tsr.core.clip_io.carrier import STREAM_ERRORS, Target, copied
-from tsr.core.clip_io.opening import reason
+from tsr.core.clip_io.carrier import Target, copied
+from tsr.core.clip_io.opening import AV_ERRORS, reason
 
 MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp", "gif": "image/gif"}
 """Of cover pictures, by codec."""
@@ -39,7 +39,7 @@ def add_attachments(
         name = stream.metadata.get("filename") or f"attachment {stream.index}"
         try:
             first += _add(stream, source, name, target, notes)
-        except STREAM_ERRORS as error:
+        except AV_ERRORS as error:
             notes.append(f"{name} was left out ({reason(error)})")
     return first
 

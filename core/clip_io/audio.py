@@ -13,13 +13,13 @@ from av.audio.stream import AudioStream
 from av.stream import Stream
 
 from tsr.core.clip_io.carrier import (
-    STREAM_ERRORS,
     Carrier,
     Target,
     can_copy,
     copied,
     inherit,
 )
+from tsr.core.clip_io.opening import AV_ERRORS
 
 FALLBACK_CODECS = {".webm": "libopus", ".mkv": "flac", ".avi": "pcm_s16le"}
 """Encoder for sound that a container cannot hold as it is; AAC for the others."""
@@ -135,6 +135,6 @@ def _can_encode(codec: str, rate: int, layout: str, container_format: str) -> bo
         with av.open(io.BytesIO(), "w", format=container_format) as trial:
             trial.add_stream(codec, rate=rate, layout=layout)
             trial.start_encoding()
-    except STREAM_ERRORS:
+    except AV_ERRORS:
         return False
     return True

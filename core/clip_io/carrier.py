@@ -15,10 +15,6 @@ from av.stream import Stream
 
 from tsr.core.clip_io.opening import AV_ERRORS
 
-STREAM_ERRORS = (*AV_ERRORS, NotImplementedError)
-"""What PyAV raises on streams that it or the muxer cannot handle; the last on codecs that it has no
-decoder or encoder class for."""
-
 FILE_KEYS = {
     "major_brand",
     "minor_version",
@@ -92,7 +88,7 @@ def can_copy(stream: Stream, container_format: str) -> bool:
         with av.open(io.BytesIO(), "w", format=container_format) as trial:
             trial.add_stream_from_template(stream)
             trial.start_encoding()
-    except STREAM_ERRORS:
+    except AV_ERRORS:
         return False
     return True
 

@@ -13,8 +13,9 @@ from av.video.stream import VideoStream
 
 from tsr.core.errors import ClipError
 
-AV_ERRORS = (FFmpegError, OSError, ValueError)
-"""What PyAV raises on files and settings that it or FFmpeg cannot handle."""
+AV_ERRORS = (FFmpegError, OSError, ValueError, NotImplementedError)
+"""What PyAV raises on files, streams and settings that it or FFmpeg cannot handle; the last on
+codecs and formats that it has no class for."""
 
 
 def silence() -> None:

@@ -18,8 +18,8 @@ from av.subtitles.stream import SubtitleStream
 
 from tsr.core.clip_io.attachments import add_attachments
 from tsr.core.clip_io.audio import carry_audio
-from tsr.core.clip_io.carrier import STREAM_ERRORS, Carrier, Target, seconds
-from tsr.core.clip_io.opening import reason, silence
+from tsr.core.clip_io.carrier import Carrier, Target, seconds
+from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
 from tsr.core.clip_io.subtitles import carry_subtitles
 
 KINDS = ("audio", "subtitles", "attachments")
@@ -59,7 +59,7 @@ class SideStreams:
             name = kind if len(streams) == 1 else f"{kind} {number}"
             try:
                 carrier = _carrier(stream, name, target, self._notes)
-            except STREAM_ERRORS as error:
+            except AV_ERRORS as error:
                 self._notes.append(f"{name} was left out ({reason(error)})")
                 continue
             if carrier is not None:
@@ -70,7 +70,7 @@ class SideStreams:
         try:
             for packet in self._first:
                 self._output.mux(packet)
-        except STREAM_ERRORS as error:
+        except AV_ERRORS as error:
             self._notes.append(f"the cover picture was left out ({reason(error)})")
 
     def mux_until(self, time: Fraction | None) -> None:
@@ -84,7 +84,7 @@ class SideStreams:
             if carrier.source.index in self._carriers:
                 try:
                     self._output.mux(packet)
-                except STREAM_ERRORS as error:
+                except AV_ERRORS as error:
                     self._end(carrier, error)
 
     def end(self, error: BaseException) -> None:
@@ -103,7 +103,7 @@ class SideStreams:
             with av.open(str(path), mode="r", metadata_errors="replace") as written:
                 streams = [*written.streams.audio, *written.streams.subtitles]
                 found = [_labels(stream) for stream in streams]
-        except STREAM_ERRORS:
+        except AV_ERRORS:
             return []
         notes = []
         for (name, told), kept in zip(self._told, found, strict=False):
@@ -126,9 +126,9 @@ class SideStreams:
                     continue
                 try:
                     yield from ((carrier, ready) for ready in carrier.carry(packet))
-                except STREAM_ERRORS as error:
+                except AV_ERRORS as error:
                     self._end(carrier, error)
-        except STREAM_ERRORS as error:
+        except AV_ERRORS as error:
             self.end(error)
 
 
@@ -161,6 +161,6 @@ def open_side_streams(
         except BaseException:
             source.close()
             raise
-    except STREAM_ERRORS as error:
+    except AV_ERRORS as error:
         notes.append(f"the {' and '.join(kinds)} of {path.name} were left out ({reason(error)})")
         return None
