@@ -51,7 +51,9 @@ def to_quantised(
     network, card = load_model(model)
     info = clip_info(clip)
     if file_sha256(path) != card.video.sha256:
-        note(f"{path.name} is not the video that the model was trained on, {card.video.name}")
+        note(
+            f"{path.name} is another video than the {card.video.name} that the model was trained on"
+        )
     full = traced_graph(network)
     made = calibrate(
         full,
