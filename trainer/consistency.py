@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from tsr.core.exposure import FULL
+from tsr.core.resize import cubic_taps
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.trainer.crops import CropSampler
-from tsr.trainer.examples import WITHIN, Source
+from tsr.trainer.examples import WITHIN, Source, spatial_copies
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
 from tsr.trainer.validation import lively_part
@@ -26,6 +27,11 @@ On turning spokes, making them 8 times instead of 4 in 400 steps gained 0.4 dB, 
 
 VOXELS = 1_000_000
 """About this much of the video, its liveliest frames, is made: as long as some twenty steps."""
+
+SIZES = (1, 0.9, 0.81, 0.73, 0.65)
+"""At which the frames are offered, as a share of the video's height and width. Shrinking commutes
+with averaging, so that pairs are known at every size; and one size alone, few frames of few pixels,
+is learned by heart."""
 
 CHUNK = 8
 """Input frames that the network is given at a time, so that memory does not grow with the video."""
@@ -58,16 +64,21 @@ class Consistency:
         part = lively_part(video, VOXELS, least_frames(crop))
         self._ltr = torch.from_numpy(part)[None].to(device)
         self._exposure, self._half = exposure, half
-        sequence = np.repeat(part, 2, axis=1)[:, :-1]
+        copies = list(spatial_copies(np.repeat(part, 2, axis=1)[:, :-1], crop, SIZES))
+        areas = [copy.shape[2] * copy.shape[3] for copy in copies]
         self._sampler = CropSampler(
-            [Source(sequence, WITHIN, 1.0)],
+            [
+                Source(copy, WITHIN, area / sum(areas))
+                for copy, area in zip(copies, areas, strict=True)
+            ],
             (crop[0] + 1, *crop[1:]),
             device,
             even_starts=True,
             # Reversed, a shutter that opens with the frame would close with it.
             reverse_time=exposure == FULL,
         )
-        self.sequence = self._sampler.values(0)
+        self.sequence, *self._smaller = map(self._sampler.values, range(len(copies)))
+        self._shrink = [resize_matrices(self.sequence, copy) for copy in self._smaller]
 
     @staticmethod
     def fits(video: Volume, crop: tuple[int, int, int]) -> bool:
@@ -89,6 +100,8 @@ class Consistency:
             ]
         made = backproject_t2(torch.cat(parts, 2), ltr, self._exposure).clamp(0, 1)
         self.sequence[:, 1::2] = rect2(made[:, :, 1:-1], self._exposure)[0]
+        for copy, (rows, columns) in zip(self._smaller, self._shrink, strict=True):
+            copy[:, 1::2] = rows @ self.sequence[:, 1::2] @ columns
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Crops with the network's halo around them.
@@ -108,6 +121,16 @@ class Consistency:
     def error(self, made: Tensor, known: Tensor) -> Tensor:
         """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
         return (rect2(made, self._exposure) - known).square().mean()
+
+
+def resize_matrices(volume: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What brings (C, T, h, w) to the size of `like`, (C, T, h', w'), cubic as everywhere: what is
+    multiplied from the left, (h', h), and from the right, (w, w')."""
+    rows, columns = (
+        torch.from_numpy(cubic_taps(before, after).matrix()).to(volume.device)
+        for before, after in zip(volume.shape[2:], like.shape[2:], strict=True)
+    )
+    return rows, columns.T
 
 
 def least_frames(crop: tuple[int, int, int]) -> int:

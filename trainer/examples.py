@@ -7,7 +7,7 @@ for a shifted frame, time moves along y and x. Mirrors, 90° rotations and time 
 roles too. So one gather cuts a whole batch, on any device (`tsr.trainer.crops`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +104,7 @@ def internal_sources(
 
 def _by_kind(video: Volume, crop: tuple[int, int, int], exposure: float) -> dict[str, list[Source]]:
     kinds: dict[str, list[Source]] = {"within": [], "across": [], "shift": [], "shift across": []}
-    for copy in _spatial_copies(video, crop):
+    for copy in spatial_copies(video, crop, SPATIAL_SCALES):
         area = float(copy.shape[2] * copy.shape[3])
         shortest = max(crop)
         for k in RECT_WITHIN:
@@ -130,9 +130,12 @@ def _by_kind(video: Volume, crop: tuple[int, int, int], exposure: float) -> dict
     return kinds
 
 
-def _spatial_copies(video: Volume, crop: tuple[int, int, int]) -> Iterator[Volume]:
+def spatial_copies(
+    video: Volume, crop: tuple[int, int, int], scales: Sequence[float]
+) -> Iterator[Volume]:
+    """A video (C, T, H, W) at some sizes, as shares of its own; those alone that hold a crop."""
     height, width = video.shape[2:]
-    for scale in SPATIAL_SCALES:
+    for scale in scales:
         size = round(height * scale), round(width * scale)
         if min(size) >= min(crop[1:]):
             yield video if scale == 1 else resize_hw(video, *size)
