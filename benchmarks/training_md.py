@@ -51,14 +51,14 @@ def trials(report: Report) -> str:
         table(["idea", *clips, "verdict"], rows),
         f"{rehearsals['what']}:",
         table(["video", *kinds], heard),
-        *_passes(report["passes"]),
+        *(part for passes in report["passes"] for part in _passes(passes)),
     ]
     return "\n\n".join(parts)
 
 
 def _passes(passes: Report) -> list[str]:
-    """What the first pass, and the whole ladder in brackets, gained from each idea."""
-    clips = ("cup_turn", "coffee_pour")
+    """What the first pass and, in brackets, later ones reached with each idea."""
+    clips = [name for name in passes["trials"][0] if name not in ("idea", "verdict")]
     rows = [
         [trial["idea"], *(_pass(trial.get(clip, [])) for clip in clips), trial["verdict"]]
         for trial in passes["trials"]
@@ -67,9 +67,9 @@ def _passes(passes: Report) -> list[str]:
 
 
 def _pass(found: list[float | None]) -> str:
-    first, *ladder = found or [None]
+    first, *later = found or [None]
     text = "–" if first is None else f"{first:.2f}"
-    return text + "".join(f" ({psnr:.2f})" for psnr in ladder)
+    return text + (f" ({', '.join(f'{psnr:.2f}' for psnr in later)})" if later else "")
 
 
 def training(report: Report) -> str:

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from tsr.core.exposure import FULL
-from tsr.core.resize import cubic_taps
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import WITHIN, Source, spatial_copies
 from tsr.trainer.network import TsrNetwork
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2, resize_hw
 from tsr.trainer.validation import lively_part
 
 REMAKE_SHARE = 0.04
@@ -48,8 +47,8 @@ class Consistency:
         half: whether the network convolves in bf16.
 
     Attributes:
-        sequence: (3, 2T' - 1, h, w), a frame of the video's exposure every half frame: known, made,
-            known, made, …, known; of T' frames of the video.
+        copies: of T' frames of the video, at each of `SIZES` that holds a crop, (3, 2T' - 1, h, w):
+            a frame of the video's exposure every half frame, known, made, known, made, …, known.
     """
 
     def __init__(
@@ -77,8 +76,7 @@ class Consistency:
             # Reversed, a shutter that opens with the frame would close with it.
             reverse_time=exposure == FULL,
         )
-        self.sequence, *self._smaller = map(self._sampler.values, range(len(copies)))
-        self._shrink = [resize_matrices(self.sequence, copy) for copy in self._smaller]
+        self.copies = [self._sampler.values(number) for number in range(len(copies))]
 
     @staticmethod
     def fits(video: Volume, crop: tuple[int, int, int]) -> bool:
@@ -99,9 +97,9 @@ class Consistency:
                 for first in range(0, 2 * ltr.shape[2], 2 * CHUNK)
             ]
         made = backproject_t2(torch.cat(parts, 2), ltr, self._exposure).clamp(0, 1)
-        self.sequence[:, 1::2] = rect2(made[:, :, 1:-1], self._exposure)[0]
-        for copy, (rows, columns) in zip(self._smaller, self._shrink, strict=True):
-            copy[:, 1::2] = rows @ self.sequence[:, 1::2] @ columns
+        between = rect2(made[:, :, 1:-1], self._exposure)[0]
+        for copy in self.copies:
+            copy[:, 1::2] = resize_hw(between, *copy.shape[2:])
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Crops with the network's halo around them.
@@ -121,16 +119,6 @@ class Consistency:
     def error(self, made: Tensor, known: Tensor) -> Tensor:
         """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
         return (rect2(made, self._exposure) - known).square().mean()
-
-
-def resize_matrices(volume: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """What brings (C, T, h, w) to the size of `like`, (C, T, h', w'), cubic as everywhere: what is
-    multiplied from the left, (h', h), and from the right, (w, w')."""
-    rows, columns = (
-        torch.from_numpy(cubic_taps(before, after).matrix()).to(volume.device)
-        for before, after in zip(volume.shape[2:], like.shape[2:], strict=True)
-    )
-    return rows, columns.T
 
 
 def least_frames(crop: tuple[int, int, int]) -> int:

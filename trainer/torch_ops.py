@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tsr.core.exposure import FULL
 from tsr.core.rect import opened
-from tsr.core.resize import double_taps
+from tsr.core.resize import cubic_taps, double_taps
 from tsr.core.tiling import NETWORK_HALO
 
 
@@ -51,6 +51,15 @@ def backproject_t2(guess: Tensor, ltr: Tensor, exposure: float = FULL) -> Tensor
     """Shift each pair of frames so that its mean over the exposure is the known frame (see
     `core.backproject`)."""
     return guess - (rect2(guess, exposure) - ltr).repeat_interleave(2, dim=2)
+
+
+def resize_hw(volume: Tensor, height: int, width: int) -> Tensor:
+    """(…, H, W) → (…, height, width), cubic, as `core.resize` does it."""
+    rows, columns = (
+        torch.from_numpy(cubic_taps(before, after).matrix()).to(volume.device)
+        for before, after in zip(volume.shape[-2:], (height, width), strict=True)
+    )
+    return rows @ volume @ columns.T
 
 
 def pad_halo(base: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tsr.core.rect import rect_downsample
+from tsr.core.resize import resize_hw
 from tsr.trainer import consistency, loop
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
@@ -74,9 +75,13 @@ def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
     made = Consistency(known, CROP, CPU)
     made.remake(network)
     assert network.given == 40
-    assert np.array_equal(made.sequence[:, ::2], known)
+    assert np.array_equal(made.copies[0][:, ::2], known)
     between = rect_downsample(truth[:, 1:-1], 2)
-    assert np.allclose(made.sequence[:, 1::2], between, atol=1e-6)
+    assert np.allclose(made.copies[0][:, 1::2], between, atol=1e-6)
+    assert [copy.shape[2:] for copy in made.copies] == [(20, 24), (18, 22), (16, 19)]
+    for copy in made.copies[1:]:
+        assert np.allclose(copy[:, ::2], resize_hw(known, *copy.shape[2:]), atol=1e-6)
+        assert np.allclose(copy[:, 1::2], resize_hw(between, *copy.shape[2:]), atol=1e-6)
 
 
 def test_frames_between_are_made_by_the_weights_of_now() -> None:
@@ -121,7 +126,7 @@ def test_of_a_large_video_enough_frames_for_a_crop_are_made(
     assert Consistency.fits(video, CROP)
     few = Consistency(video, CROP, CPU)
     few.remake(silent())
-    assert few.sequence.shape == (3, 19, 20, 24)
+    assert few.copies[0].shape == (3, 19, 20, 24)
     _, known = few.draw(8, torch.Generator().manual_seed(0))
     assert known.shape == (8, 3, 5, 16, 16)
 

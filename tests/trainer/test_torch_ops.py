@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from short_training import CONFIG, CPU
 
+from tsr.core import resize
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.rect import rect_downsample
@@ -17,7 +18,7 @@ from tsr.trainer.coarse import coarse_video
 from tsr.trainer.loop import train_on_volume
 from tsr.trainer.optimiser import orthogonalised
 from tsr.trainer.state import TrainState
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, interpolated, rect2
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, interpolated, rect2, resize_hw
 from tsr.trainer.validation import Validation
 
 
@@ -58,6 +59,12 @@ def test_torch_operators_are_cores(video: NDArray[np.float32], exposure: float) 
     corrected = backproject_t2(torch.from_numpy(cubic)[None], slow, exposure)[0]
     expected = backproject_t(cubic, ltr, exposure)
     np.testing.assert_allclose(corrected, expected, rtol=0, atol=2e-6)
+
+
+def test_sizes_are_changed_as_core_does_it(video: NDArray[np.float32]) -> None:
+    height, width = video.shape[2] - 3, video.shape[3] - 1
+    found = resize_hw(torch.from_numpy(video), height, width)
+    np.testing.assert_allclose(found, resize.resize_hw(video, height, width), rtol=0, atol=1e-6)
 
 
 def test_every_pass_has_its_share_of_the_batch(video: NDArray[np.float32]) -> None:
