@@ -11,9 +11,11 @@ import click
 from tsr.core.console import ClipPath, InPath, check_tile, command
 from tsr.core.errors import DeviceError, SettingsError
 from tsr.core.model_card import ModelCard
+from tsr.core.options import deinterlace_option
 from tsr.core.outputs import check_output, named
 
 if TYPE_CHECKING:
+    from tsr.core.clip_io import ClipInfo
     from tsr.export.to_engine import EngineOptions, EngineResult
 
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     type=ClipPath(),
     help="With --fp16: check this video's liveliest windows for overflow.",
 )
+@deinterlace_option
 @click.option(
     "--target",
     type=click.Choice(["auto", "tensorrt", "tensorrt-rtx"]),
@@ -83,6 +86,7 @@ def main(
     reader: Literal["cpu", "tensorrt"] | None,
     min_psnr: float | None,
     video: Path | None,
+    deinterlace: str,
     target: str | None,
     capabilities: tuple[str, ...],
     tile: tuple[int, int, int] | None,
@@ -102,7 +106,9 @@ def main(
     if output.suffix == ".onnx" and asked:
         raise SettingsError(f"output {output} is an .onnx file; to build an engine, name it x.plan")
     engine = output.suffix == ".plan"
-    precision = _Precision(fp16, int8, fp8, reader, min_psnr, video, for_engine=engine)
+    precision = _Precision(
+        fp16, int8, fp8, reader, min_psnr, video, deinterlace == "auto", for_engine=engine
+    )
     precision.check(model)
     if beside is not None:
         check_output(beside, inputs=(model,), overwrite=overwrite)
@@ -139,6 +145,7 @@ class _Precision:
     reader: Literal["cpu", "tensorrt"] | None
     min_psnr: float | None
     video: Path | None
+    deinterlace: bool
     for_engine: bool
 
     @property
@@ -151,6 +158,8 @@ class _Precision:
             raise click.UsageError("choose one of --fp16, --int8 and --fp8")
         if self.video and not self.fp16:
             raise click.UsageError("--video goes with --fp16")
+        if not self.deinterlace and not (self.video or self.calibrated_on):
+            raise click.UsageError("--deinterlace goes with --int8, --fp8 or --video")
         if self.calibrated_on is None and (self.reader or self.min_psnr is not None):
             raise click.UsageError("--for and --min-psnr go with --int8 or --fp8")
         if self.for_engine and self.reader == "cpu":
@@ -171,7 +180,7 @@ class _Precision:
         usual: Any = "cpu" if self.int8 and not self.for_engine else "tensorrt"
         card = to_quantised(
             model,
-            self.calibrated_on,
+            self._taken(self.calibrated_on),
             output,
             target=self.reader or usual,
             number="int8" if self.int8 else "fp8",
@@ -181,10 +190,17 @@ class _Precision:
         )
         return card, f"{card.calibration['psnr']:.1f} dB against full precision"
 
+    def _taken(self, clip: Path) -> "Path | ClipInfo":
+        """The clip, or its info where its flag of interlaced frames is not believed."""
+        from tsr.core.clip_io import probe
+
+        return clip if self.deinterlace else probe(clip, deinterlace=False)
+
     def _export_plain(self, model: Path, output: Path, overwrite: bool) -> tuple[ModelCard, str]:
         from tsr.export.to_onnx import to_onnx
 
-        card = to_onnx(model, output, half=self.fp16, clip=self.video, overwrite=overwrite)
+        clip = self._taken(self.video) if self.video else None
+        card = to_onnx(model, output, half=self.fp16, clip=clip, overwrite=overwrite)
         checked = "checked against torch"
         if self.video:
             found = card.calibration

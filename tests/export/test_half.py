@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
-from commands import refusal, succeed
+from commands import invoke, refusal, succeed
 from models import card as models_card
 from models import random_network, write_model
 
@@ -63,6 +63,29 @@ def test_the_video_is_checked_for_overflow(tmp_path: Path) -> None:
     assert 0 < found["largest"] < 100
     assert found["psnr"] > 60
     assert "of FP16's 65504" in result.stderr
+
+
+def test_a_wrong_flag_of_interlaced_frames_can_be_ignored(tmp_path: Path) -> None:
+    """The network is then checked on the frames of the file without the flag."""
+    write_model(tmp_path / "model.safetensors", start="1/4")
+    picture = clips.rotating_spokes(6, 64, 80)
+    flagged = clips.write_interlaced(tmp_path / "flagged.mp4", picture)
+    plain = clips.write_video(tmp_path / "plain.mp4", picture, fps=25)
+    found = {}
+    for name, clip, more in (
+        ("off", flagged, ("--deinterlace", "off")), ("auto", flagged, ()), ("plain", plain, ())
+    ):  # fmt: skip
+        words = ("--fp16", "--video", clip, "-o", tmp_path / f"{name}.onnx", "--json", *more)
+        result = succeed("tsr-export", tmp_path / "model.safetensors", *words)
+        found[name] = json.loads(result.stdout)["calibration"] | {"video": ""}
+    assert found["off"] == found["plain"]
+    assert found["auto"] != found["plain"]
+
+
+def test_a_flag_is_of_no_use_without_a_video(model: Path) -> None:
+    result = invoke("tsr-export", model, "--fp16", "--deinterlace", "off")
+    assert result.exit_code == 2
+    assert "--deinterlace goes with --int8, --fp8 or --video" in result.stderr
 
 
 @pytest.mark.parametrize("gain", [1e5, 1e20])
