@@ -143,6 +143,12 @@ bench-aliasing: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.aliasing $(ALIASING)
 	$(BIN)/python -m benchmarks.results_md
 
+# What each kind of internal examples is worth, and which --examples auto chooses.
+.PHONY: bench-examples
+bench-examples: setup
+	$(BIN)/python -m benchmarks.examples
+	$(BIN)/python -m benchmarks.results_md
+
 # What --exposure auto says where the exposure is known, and what following it is worth.
 .PHONY: bench-exposure
 bench-exposure: setup

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.aliasing_md import aliasing
 from benchmarks.cpu_md import cpu, int8, network
+from benchmarks.examples_md import examples
 from benchmarks.exposure_md import exposure, exposure_worth
 from benchmarks.gpu_md import gpu
 from benchmarks.ladder_md import ladder
@@ -26,7 +27,10 @@ Made from `results/*.json` by `python -m benchmarks.results_md`. A load above th
 means that other work ran beside the measurement: its times are then too long, its quality figures \
 are not affected.
 """
-FIRST = ("quality", "ladder", "aliasing", "exposure", "exposure-worth", "cpu", "int8", "network")
+FIRST = (
+    *("quality", "ladder", "aliasing", "examples", "exposure", "exposure-worth"),
+    *("cpu", "int8", "network"),
+)
 
 Report = dict[str, Any]
 
@@ -99,6 +103,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
     "aliasing": ("Motion aliasing", aliasing),
     "ladder": ("Where the ladder loses", ladder),
+    "examples": ("Kinds of examples", examples),
     "exposure": ("Exposure, estimated", exposure),
     "exposure-worth": ("Exposure, followed", exposure_worth),
     "cpu": ("A frame on a CPU", cpu),

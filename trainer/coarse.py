@@ -29,7 +29,7 @@ def coarse_video(frames: Iterable[NDArray[np.float32]], ladder: ScaleLadder) -> 
     Raises:
         ClipError: there are fewer than `MIN_FRAMES` frames.
     """
-    kept, first, count = _liveliest(_shrunk(frames, ladder))
+    kept, first, count = _liveliest(shrunk(frames, ladder))
     if count < MIN_FRAMES:
         raise ClipError(
             f"the video has {count} frame{'s' * (count != 1)}; training needs at "
@@ -44,9 +44,10 @@ def coarse_video(frames: Iterable[NDArray[np.float32]], ladder: ScaleLadder) -> 
     return np.stack(kept, axis=1), note
 
 
-def _shrunk(
+def shrunk(
     frames: Iterable[NDArray[np.float32]], ladder: ScaleLadder
 ) -> Iterator[NDArray[np.float32]]:
+    """Frames (3, H, W) at the ladder's coarsest rung, (3, h, w)."""
     rows = columns = None
     for frame in frames:
         padded = pad_to_multiple(frame, ladder.multiple)

@@ -86,17 +86,9 @@ class Consistency:
             n >= c for n, c in zip(sides, crop[1:], strict=True)
         )
 
-    @torch.no_grad()
     def remake(self, network: TsrNetwork) -> None:
         """Let the network make the frames between the input's."""
-        ltr, halo = self._ltr, NETWORK_HALO
-        base = pad_halo(cubic_t2(ltr, self._exposure))
-        with torch.autocast(base.device.type, torch.bfloat16, enabled=self._half):
-            parts = [
-                network(base[:, :, first : first + 2 * CHUNK + 2 * halo.t])
-                for first in range(0, 2 * ltr.shape[2], 2 * CHUNK)
-            ]
-        made = backproject_t2(torch.cat(parts, 2), ltr, self._exposure).clamp(0, 1)
+        made = network_pass(network, self._ltr, self._exposure, half=self._half)
         between = rect2(made[:, :, 1:-1], self._exposure)[0]
         for copy in self.copies:
             copy[:, 1::2] = resize_hw(between, *copy.shape[2:])
@@ -119,6 +111,24 @@ class Consistency:
     def error(self, made: Tensor, known: Tensor) -> Tensor:
         """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
         return (rect2(made, self._exposure) - known).square().mean()
+
+
+@torch.no_grad()
+def network_pass(
+    network: TsrNetwork, ltr: Tensor, exposure: float = FULL, *, half: bool = False
+) -> Tensor:
+    """(1, 3, T, H, W) → (1, 3, 2T, H, W): a pass as the runtime takes it, some frames at a time.
+
+    Args:
+        exposure: of `ltr`, as a fraction of its frame interval. half: convolve in bf16.
+    """
+    base, halo = pad_halo(cubic_t2(ltr, exposure)), NETWORK_HALO
+    with torch.autocast(base.device.type, torch.bfloat16, enabled=half):
+        parts = [
+            network(base[:, :, first : first + 2 * CHUNK + 2 * halo.t])
+            for first in range(0, 2 * ltr.shape[2], 2 * CHUNK)
+        ]
+    return backproject_t2(torch.cat(parts, 2), ltr, exposure).clamp(0, 1)
 
 
 def least_frames(crop: tuple[int, int, int]) -> int:
