@@ -63,20 +63,22 @@ class Consistency:
         part = lively_part(video, VOXELS, least_frames(crop))
         self._ltr = torch.from_numpy(part)[None].to(device)
         self._exposure, self._half = exposure, half
-        copies = list(spatial_copies(np.repeat(part, 2, axis=1)[:, :-1], crop, SIZES))
-        areas = [copy.shape[2] * copy.shape[3] for copy in copies]
+        frames = np.repeat(part, 2, axis=1)[:, :-1]
+        size = crop[0] + 1, *crop[1:]
+        sources = [
+            Source(copy, WITHIN, float(copy.shape[2] * copy.shape[3]))
+            for copy in spatial_copies(frames, crop, SIZES)
+        ]
+        sources = [source for source in sources if source.fits(size)]
         self._sampler = CropSampler(
-            [
-                Source(copy, WITHIN, area / sum(areas))
-                for copy, area in zip(copies, areas, strict=True)
-            ],
-            (crop[0] + 1, *crop[1:]),
+            sources,
+            size,
             device,
             even_starts=True,
             # Reversed, a shutter that opens with the frame would close with it.
             reverse_time=exposure == FULL,
         )
-        self.copies = [self._sampler.values(number) for number in range(len(copies))]
+        self.copies = [self._sampler.values(number) for number in range(len(sources))]
 
     @staticmethod
     def fits(video: Volume, crop: tuple[int, int, int]) -> bool:

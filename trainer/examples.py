@@ -51,7 +51,7 @@ class Source:
     Args:
         copy: the rescaled volume (C, T, H, W).
         roles: how the crop's axes run through the copy.
-        share: probability of a crop coming from here.
+        share: probability of a crop coming from here, beside the other sources' shares.
     """
 
     copy: Volume
@@ -133,7 +133,8 @@ def _by_kind(video: Volume, crop: tuple[int, int, int], exposure: float) -> dict
 def spatial_copies(
     video: Volume, crop: tuple[int, int, int], scales: Sequence[float]
 ) -> Iterator[Volume]:
-    """A video (C, T, H, W) at some sizes, as shares of its own; those alone that hold a crop."""
+    """A video (C, T, H, W) at some sizes, as shares of its own; none whose shorter side is shorter
+    than that of a crop."""
     height, width = video.shape[2:]
     for scale in scales:
         size = round(height * scale), round(width * scale)

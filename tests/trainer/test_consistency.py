@@ -131,6 +131,15 @@ def test_of_a_large_video_enough_frames_for_a_crop_are_made(
     assert known.shape == (8, 3, 5, 16, 16)
 
 
+def test_copies_that_do_not_hold_an_oblong_crop_are_left_out() -> None:
+    """0.9 of 20 rows are 18, too few for a crop of 20, though the columns would do."""
+    oblong = Consistency(places(20), (16, 20, 16), CPU)
+    assert [tuple(copy.shape[2:]) for copy in oblong.copies] == [(20, 24)]
+    oblong.remake(silent())
+    base, _ = oblong.draw(8, torch.Generator().manual_seed(0))
+    assert base.shape == (8, 3, 16, 36, 32)
+
+
 @pytest.mark.parametrize("shape", [(3, 9, 20, 24), (3, 20, 15, 24), (3, 20, 20, 15)])
 def test_a_video_too_small_for_a_crop_is_left_alone(shape: tuple[int, ...]) -> None:
     assert not Consistency.fits(np.zeros(shape, np.float32), CROP)
