@@ -1,4 +1,5 @@
-"""A clip with all that Matroska can hold beside the picture, written through PyAV alone."""
+"""A clip with all that Matroska can hold beside the picture, written through PyAV alone, and what
+becomes of it."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,6 +7,8 @@ from pathlib import Path
 import av
 import clips
 import numpy as np
+
+from tsr.core.clip_io import ClipWriter, probe, read_volume, retimed
 
 MILLISECOND = Fraction(1, 1000)
 CAPTIONS = [(200, 500, "Hello <i>world</i>"), (900, 600, "two\nlines")]
@@ -67,3 +70,14 @@ def write_rich(path: Path, *, side: int = 32) -> Path:
         for tone, stream in zip(tones, sounds, strict=True):
             tone.write_to(container, stream)
     return path
+
+
+def render_twice(source: Path, path: Path, *, slow_motion: bool = False) -> list[str]:
+    """Twice the frames of `source`; returns the writer's notes."""
+    volume, info = read_volume(source)
+    times = retimed(info, 2, slow_motion=slow_motion)
+    with ClipWriter(path, info, times=times, streams=True) as writer:
+        writer.write_volume(np.repeat(volume, 2, axis=1))
+    assert probe(path).times == times
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    return writer.notes

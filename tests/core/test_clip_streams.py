@@ -1,6 +1,5 @@
 """What a file holds beside picture and sound: kept, converted, or named as lost; never a render."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,35 +8,19 @@ import av
 import clips
 import numpy as np
 import pytest
-from rich_clip import CAPTIONS, FONT, MILLISECOND, jpeg, write_rich
+from rich_clip import CAPTIONS, FONT, MILLISECOND, jpeg, render_twice, write_rich
 
 from tsr.core.clip_io import (
     ClipWriter,
-    choose_encoding,
     probe,
     read_volume,
     retimed,
-    side_streams,
-    subtitles,
-    video_sink,
 )
-from tsr.core.clip_io import audio as audio_module
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rich(tmp_path_factory.mktemp("film") / "film.mkv")
-
-
-def render(source: Path, path: Path, *, slow_motion: bool = False) -> list[str]:
-    """Twice the frames of `source`; returns the writer's notes."""
-    volume, info = read_volume(source)
-    times = retimed(info, 2, slow_motion=slow_motion)
-    with ClipWriter(path, info, times=times, streams=True) as writer:
-        writer.write_volume(np.repeat(volume, 2, axis=1))
-    assert probe(path).times == times
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
-    return writer.notes
 
 
 def captions(path: Path, number: int = 0) -> list[tuple[Fraction, Fraction, bytes]]:
@@ -67,7 +50,7 @@ def purposes(container: Any, kind: str) -> list[tuple[str | None, str | None, in
 def test_matroska_keeps_everything(tmp_path: Path, film: Path) -> None:
     """Every stream, with language, title and purpose; every attachment to the byte."""
     assert probe(film).beside == ("audio", "subtitles", "attachments", "chapters")
-    assert render(film, tmp_path / "out.mkv") == []
+    assert render_twice(film, tmp_path / "out.mkv") == []
     with av.open(str(film)) as given, av.open(str(tmp_path / "out.mkv")) as made:
         for kind in ("audio", "subtitles"):
             assert purposes(made, kind) == purposes(given, kind)
@@ -86,7 +69,7 @@ def test_matroska_keeps_everything(tmp_path: Path, film: Path) -> None:
 
 def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: Path) -> None:
     """Text as mov_text, the cover as the file's artwork; bitmaps and fonts are notes."""
-    notes = render(film, tmp_path / "out.mp4")
+    notes = render_twice(film, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as made:
         assert [s.metadata["language"] for s in made.streams.audio] == ["eng", "deu"]
         (text,) = made.streams.subtitles
@@ -114,7 +97,7 @@ def test_labels_that_a_container_has_no_word_for(tmp_path: Path, film: Path) -> 
     for suffix, lost in ((".mov", "deu, comment"), (".webm", "comment")):
         folder = tmp_path / suffix[1:]
         folder.mkdir()
-        notes = render(film, folder / f"out{suffix}")
+        notes = render_twice(film, folder / f"out{suffix}")
         assert f"{suffix} does not tell that audio 2 is {lost}" in notes
 
 
@@ -123,7 +106,7 @@ def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, film: Path) -> None:
     source = film
     for folder in (tmp_path / "once", tmp_path / "twice"):
         folder.mkdir()
-        render(source, folder / "out.mp4")
+        render_twice(source, folder / "out.mp4")
         source = folder / "out.mp4"
         with av.open(str(source)) as made:
             assert made.streams.audio[1].metadata["name"] == "Kommentar"
@@ -133,8 +116,8 @@ def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
     """mov_text becomes SubRip, italics as they were."""
     folder, again = tmp_path / "mp4", tmp_path / "again"
     folder.mkdir(), again.mkdir()
-    render(film, folder / "film.mp4")
-    notes = render(folder / "film.mp4", again / "out.mkv")
+    render_twice(film, folder / "film.mp4")
+    notes = render_twice(folder / "film.mp4", again / "out.mkv")
     assert [note for note in notes if "subtitles" in note] == [
         "subtitles (mov_text) stored as subrip, its text and plain styles"
     ]
@@ -164,7 +147,7 @@ def test_other_containers_say_what_they_leave_out(tmp_path: Path, film: Path, na
 
 def test_slow_motion_stretches_subtitles_and_chapters(tmp_path: Path, film: Path) -> None:
     """Both belong to the picture; sound at its own speed does not, and that is said."""
-    (note,) = render(film, tmp_path / "out.mkv", slow_motion=True)
+    (note,) = render_twice(film, tmp_path / "out.mkv", slow_motion=True)
     assert "audio was left out" in note
     times = [(start, length) for start, length, _ in captions(tmp_path / "out.mkv")]
     assert times == expected_captions(2)
@@ -190,7 +173,7 @@ def test_what_phones_write_is_kept(tmp_path: Path) -> None:
                 container.mux(packet)
     out = tmp_path / "out"
     out.mkdir()
-    assert render(phone, out / "out.mp4") == []
+    assert render_twice(phone, out / "out.mp4") == []
     with av.open(str(out / "out.mp4")) as made:
         assert {key: made.metadata[key] for key in keys} == keys
 
@@ -218,112 +201,4 @@ def test_what_no_output_keeps_is_named(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     assert probe(source).beside == ("data", "further videos")
-    assert render(source, out / "out.mp4") == [".mp4 holds no data, further videos; left out"]
-
-
-# A finished render is never lost
-
-
-def exploding(*arguments: Any, **options: Any) -> Any:
-    raise ValueError("Invalid data found when processing input")
-
-
-def exploding_half_way(carry: Any) -> Any:
-    """A carrier's method that fails at the fourth packet (or the second subtitle)."""
-
-    def broken(self: Any, packet: Any) -> Iterator[Any]:
-        self.seen = getattr(self, "seen", 0) + 1
-        if self.seen == 2:
-            raise ValueError("Invalid data found when processing input")
-        yield from carry(self, packet)
-
-    return broken
-
-
-@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
-@pytest.mark.parametrize(
-    ("place", "attribute", "words"),
-    [
-        (side_streams, "carry_audio", "audio 1 was left out (Invalid data"),
-        (side_streams, "carry_subtitles", "subtitles 1 was left out (Invalid data"),
-        (side_streams, "add_attachments", "left out (Invalid data"),
-    ],
-)
-def test_streams_that_cannot_be_opened_do_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, name: str,
-    place: Any, attribute: str, words: str,
-) -> None:  # fmt: skip
-    """The video is whole, and a note says what is missing."""
-    monkeypatch.setattr(place, attribute, exploding)
-    notes = render(film, tmp_path / name)
-    assert any(words in note for note in notes), notes
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        (audio_module.AudioCopy, "audio 1 was cut short (Invalid data"),
-        (subtitles.SubtitleCopy, "subtitles 1 was cut short (Invalid data"),
-    ],
-)
-def test_streams_that_break_half_way_do_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, words: str
-) -> None:
-    """One stream ends early; the picture goes on."""
-    monkeypatch.setattr(kind, "carry", exploding_half_way(kind.carry))
-    notes = render(film, tmp_path / "out.mkv")
-    assert any(words in note for note in notes), notes
-
-
-def test_a_source_that_vanishes_does_not_cost_the_render(tmp_path: Path, film: Path) -> None:
-    """What can no longer be read is a note."""
-    source = tmp_path / "source"
-    source.mkdir()
-    gone = source / "film.mkv"
-    gone.write_bytes(film.read_bytes())
-    volume, info = read_volume(gone)
-    gone.write_bytes(b"no film any more" * 100)
-    out = tmp_path / "out.mp4"
-    with ClipWriter(out, info, times=info.times, streams=True) as writer:
-        writer.write_volume(volume)
-    assert any("of film.mkv were left out" in note for note in writer.notes)
-    assert probe(out).num_frames == 20
-
-
-def test_a_header_that_fails_with_a_stream_is_written_without_it(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No header is written for a picture of no size; all but the subtitles are there."""
-
-    def impossible(stream: Any, name: str, target: Any, notes: list[str]) -> None:
-        target.output.add_mux_stream("vp8", time_base=MILLISECOND)
-
-    monkeypatch.setattr(side_streams, "carry_subtitles", impossible)
-    notes = render(film, tmp_path / "out.webm")
-    assert any(note.startswith("the subtitles were left out") for note in notes), notes
-    assert probe(tmp_path / "out.webm").beside == ("audio", "chapters")
-
-
-def test_a_muxer_that_chokes_on_a_queued_packet_does_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error comes out while a frame is muxed; the streams end, every frame is there."""
-    volume, info = read_volume(film)
-    path = tmp_path / "out.mkv"
-    encoding = choose_encoding(path, info)
-    mux = video_sink.VideoSink._mux
-    muxed = 0
-
-    def choking(self: Any, packets: list[Any]) -> None:
-        nonlocal muxed
-        mux(self, packets)
-        muxed += len(packets)
-        if packets and muxed >= 3 and not self._choked:
-            self._blame_sides(ValueError("Invalid argument"))
-
-    monkeypatch.setattr(video_sink.VideoSink, "_mux", choking)
-    times = retimed(info, 2)
-    with ClipWriter(path, info, times=times, encoding=encoding, streams=True) as writer:
-        writer.write_volume(np.repeat(volume, 2, axis=1))
-    assert any("audio 1 was cut short (Invalid argument)" in note for note in writer.notes)
-    assert probe(path).times == times
+    assert render_twice(source, out / "out.mp4") == [".mp4 holds no data, further videos; left out"]
