@@ -16,6 +16,11 @@ from tsr.trainer.network import TsrNetwork
 MUON_RATIO = 10.0
 """Muon's learning rate relative to Adam's: 0.01 beside 1e-3."""
 
+MUON_DECAY = 0.3
+"""Share of a hidden weight that goes per step, times Muon's learning rate. Without it weights grow
+with every step, and what was learned by heart with them: the first pass gains 0.6 dB on one clip,
+nothing on another (benchmarks/RESULTS.md); 0.1 gains half of that, with 1 too little is learned."""
+
 # Coefficients of the quintic iteration by K. Jordan (2024): fast to within ±30 % of 1.
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -58,12 +63,17 @@ class Muon(torch.optim.Optimizer):
         weights: the hidden convolutions' weights.
         lr: learning rate, a tensor if steps are to be recorded.
         momentum: share of the running mean kept per step; Nesterov's form.
+        decay: share of each weight that goes per step, times the learning rate.
     """
 
     def __init__(
-        self, weights: list[Tensor], lr: float | Tensor = 0.0, momentum: float = 0.95
+        self,
+        weights: list[Tensor],
+        lr: float | Tensor = 0.0,
+        momentum: float = 0.95,
+        decay: float = MUON_DECAY,
     ) -> None:
-        super().__init__(weights, {"lr": lr, "momentum": momentum})
+        super().__init__(weights, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -80,6 +90,7 @@ class Muon(torch.optim.Optimizer):
                 direction = weight.grad.lerp(state["mean"], group["momentum"])
                 flat = orthogonalised(direction.flatten(1))
                 tall = max(1.0, flat.shape[0] / flat.shape[1]) ** 0.5
+                weight.mul_(1 - group["lr"] * group["decay"])
                 weight.sub_(flat.view(weight.shape) * (group["lr"] * tall))
 
 
