@@ -27,9 +27,10 @@ from tsr.trainer.step import step_function
 from tsr.trainer.validation import Validation
 
 FINISH = 0.5
-"""Share of the budget from which on crops are seen with their surroundings, as at run time, instead
-of zeros, half as many in the same time; and half of those come from the video's own rate
-(`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at ×8, by clip."""
+"""Share of the budget after which the last part of a training begins, at the latest: crops are seen
+with their surroundings, as at run time, instead of zeros, half as many in the same time; and half
+of those come from the video's own rate (`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at
+×8, by clip."""
 
 REPORT_SECONDS = 5.0
 """Time between two reports when no validation falls due."""
@@ -112,10 +113,14 @@ def train_on_volume(
     started, before = time.monotonic(), (state.step, state.seconds)
     reported = started
     while (used := progress(config, state)) < 1:
-        rate = policy.rate(used, state.errors)
+        rate = policy.rate(used, state.errors[state.last_part or 0 :])
+        if state.last_part is None and last_part_begins(config, used, rate):
+            state.last_part = len(state.history)
+            policy = learning_rate_policy(config)
+            rate = policy.rate(used, [])
         if rate == 0:
             break
-        finish = config.policy == "budget" and used >= FINISH
+        finish = state.last_part is not None
         if finish and consistency is not None:
             remake(state, consistency, used)
         losses.append((finishing if finish else usual)(rate))
@@ -139,6 +144,14 @@ def train_on_volume(
     return validation
 
 
+def last_part_begins(config: TrainConfig, used: float, rate: float) -> bool:
+    """Half of the budget is used, or the adaptive policy would lower its first rate: what the usual
+    crops teach has been learned. It then begins anew, since the last part teaches something else.
+    """
+    learned = config.policy == "adaptive" and rate < config.learning_rate
+    return used >= FINISH or learned
+
+
 def describe(
     state: TrainState, config: TrainConfig, validation: Validation, loss: float, speed: float
 ) -> TrainReport:
@@ -153,7 +166,7 @@ def between_frames(
     video: Volume, config: TrainConfig, state: TrainState, exposure: float
 ) -> Consistency | None:
     """What the last part of a training learns its own rate from; None if the video is too small."""
-    if config.policy != "budget" or not Consistency.fits(video, config.crop):
+    if not Consistency.fits(video, config.crop):
         return None
     device = state.generator.device
     half = computes_half(config, device)

@@ -35,6 +35,7 @@ class TrainState:
         seconds: time spent in steps, over all sittings.
         history: (step, training loss, validation PSNR) of each validation.
         choice: of examples, where the video was to decide (`tsr.trainer.choose`).
+        last_part: validations before the last part of the training, None until it begins.
         maker: the weights that made the frames between the input's (`tsr.trainer.consistency`).
         made: the share of the budget that was used then.
     """
@@ -47,6 +48,7 @@ class TrainState:
     seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
     choice: dict[str, Any] | None = None
+    last_part: int | None = None
     maker: Weights | None = None
     made: float = 0.0
 
@@ -93,6 +95,7 @@ class TrainState:
             "seconds": self.seconds,
             "history": self.history,
             "choice": self.choice,
+            "last_part": self.last_part,
             "made": self.made,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -124,6 +127,7 @@ class TrainState:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
             self.choice, self.made = note["choice"], note["made"]
+            self.last_part = note["last_part"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(
