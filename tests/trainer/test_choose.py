@@ -59,8 +59,10 @@ def test_noise_is_not() -> None:
 @pytest.mark.parametrize(
     ("gains", "expected"),
     [
-        ({"both": 1.0, "within": 1.05, "across": 0.2}, "both"),  # within the margin of chance
+        ({"both": 1.4, "within": 1.0, "across": 0.2}, "within"),  # too short to see what it costs
+        ({"both": 1.6, "within": 1.0, "across": 0.2}, "both"),
         ({"both": 1.0, "within": 1.2, "across": 0.2}, "within"),
+        ({"both": 0.1, "within": -0.1, "across": -0.2}, "both"),
         ({"both": -0.1, "within": -0.2, "across": 0.05}, "across"),
         ({"both": 0.0, "within": -0.2, "across": -0.05}, "none"),
         ({"within": 0.3}, "within"),
