@@ -8,7 +8,7 @@ import av
 import clips
 import numpy as np
 import pytest
-from rich_clip import CAPTIONS, FONT, MILLISECOND, jpeg, render_twice, write_rich
+from rich_clip import CAPTIONS, FONT, MILLISECOND, jpeg, render_twice
 
 from tsr.core.clip_io import (
     ClipWriter,
@@ -16,11 +16,6 @@ from tsr.core.clip_io import (
     read_volume,
     retimed,
 )
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_rich(tmp_path_factory.mktemp("film") / "film.mkv")
 
 
 def captions(path: Path, number: int = 0) -> list[tuple[Fraction, Fraction, bytes]]:
@@ -47,11 +42,11 @@ def purposes(container: Any, kind: str) -> list[tuple[str | None, str | None, in
     ]
 
 
-def test_matroska_keeps_everything(tmp_path: Path, film: Path) -> None:
+def test_matroska_keeps_everything(tmp_path: Path, rich_film: Path) -> None:
     """Every stream, with language, title and purpose; every attachment to the byte."""
-    assert probe(film).beside == ("audio", "subtitles", "attachments", "chapters")
-    assert render_twice(film, tmp_path / "out.mkv") == []
-    with av.open(str(film)) as given, av.open(str(tmp_path / "out.mkv")) as made:
+    assert probe(rich_film).beside == ("audio", "subtitles", "attachments", "chapters")
+    assert render_twice(rich_film, tmp_path / "out.mkv") == []
+    with av.open(str(rich_film)) as given, av.open(str(tmp_path / "out.mkv")) as made:
         for kind in ("audio", "subtitles"):
             assert purposes(made, kind) == purposes(given, kind)
         assert made.streams.video[0].metadata["language"] == "jpn"
@@ -64,12 +59,12 @@ def test_matroska_keeps_everything(tmp_path: Path, film: Path) -> None:
         assert [c["metadata"]["title"] for c in made.chapters()] == ["part 0", "part 1"]
         assert [s.codec_context.name for s in made.streams.subtitles] == ["srt", "pgssub"]
     for number in range(2):
-        assert captions(tmp_path / "out.mkv", number) == captions(film, number)
+        assert captions(tmp_path / "out.mkv", number) == captions(rich_film, number)
 
 
-def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: Path) -> None:
+def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, rich_film: Path) -> None:
     """Text as mov_text, the cover as the file's artwork; bitmaps and fonts are notes."""
-    notes = render_twice(film, tmp_path / "out.mp4")
+    notes = render_twice(rich_film, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as made:
         assert [s.metadata["language"] for s in made.streams.audio] == ["eng", "deu"]
         (text,) = made.streams.subtitles
@@ -92,18 +87,18 @@ def test_mp4_converts_text_and_names_what_it_cannot_hold(tmp_path: Path, film: P
     ]
 
 
-def test_labels_that_a_container_has_no_word_for(tmp_path: Path, film: Path) -> None:
+def test_labels_that_a_container_has_no_word_for(tmp_path: Path, rich_film: Path) -> None:
     """QuickTime knows German as "ger" alone and no purposes, WebM no comments: notes say so."""
     for suffix, lost in ((".mov", "deu, comment"), (".webm", "comment")):
         folder = tmp_path / suffix[1:]
         folder.mkdir()
-        notes = render_twice(film, folder / f"out{suffix}")
+        notes = render_twice(rich_film, folder / f"out{suffix}")
         assert f"{suffix} does not tell that audio 2 is {lost}" in notes
 
 
-def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, film: Path) -> None:
+def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, rich_film: Path) -> None:
     """MP4 reads as "name" what it is given as "title"."""
-    source = film
+    source = rich_film
     for folder in (tmp_path / "once", tmp_path / "twice"):
         folder.mkdir()
         render_twice(source, folder / "out.mp4")
@@ -112,11 +107,11 @@ def test_titles_of_tracks_survive_mp4_twice(tmp_path: Path, film: Path) -> None:
             assert made.streams.audio[1].metadata["name"] == "Kommentar"
 
 
-def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
+def test_text_comes_back_from_mp4(tmp_path: Path, rich_film: Path) -> None:
     """mov_text becomes SubRip, italics as they were."""
     folder, again = tmp_path / "mp4", tmp_path / "again"
     folder.mkdir(), again.mkdir()
-    render_twice(film, folder / "film.mp4")
+    render_twice(rich_film, folder / "film.mp4")
     notes = render_twice(folder / "film.mp4", again / "out.mkv")
     assert [note for note in notes if "subtitles" in note] == [
         "subtitles (mov_text) stored as subrip, its text and plain styles"
@@ -126,9 +121,11 @@ def test_text_comes_back_from_mp4(tmp_path: Path, film: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["out.webm", "out.avi", "frames"])
-def test_other_containers_say_what_they_leave_out(tmp_path: Path, film: Path, name: str) -> None:
+def test_other_containers_say_what_they_leave_out(
+    tmp_path: Path, rich_film: Path, name: str
+) -> None:
     """WebM keeps text as WebVTT, AVI sound alone, a folder nothing."""
-    volume, info = read_volume(film)
+    volume, info = read_volume(rich_film)
     path = tmp_path / name
     with ClipWriter(path, info, times=retimed(info, 2), streams=True) as writer:
         writer.write_volume(np.repeat(volume, 2, axis=1))
@@ -145,9 +142,9 @@ def test_other_containers_say_what_they_leave_out(tmp_path: Path, film: Path, na
         assert "images holds no audio, subtitles, attachments, chapters; left out" in notes
 
 
-def test_slow_motion_stretches_subtitles_and_chapters(tmp_path: Path, film: Path) -> None:
+def test_slow_motion_stretches_subtitles_and_chapters(tmp_path: Path, rich_film: Path) -> None:
     """Both belong to the picture; sound at its own speed does not, and that is said."""
-    (note,) = render_twice(film, tmp_path / "out.mkv", slow_motion=True)
+    (note,) = render_twice(rich_film, tmp_path / "out.mkv", slow_motion=True)
     assert "audio was left out" in note
     times = [(start, length) for start, length, _ in captions(tmp_path / "out.mkv")]
     assert times == expected_captions(2)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich_clip import MILLISECOND, render_twice, write_rich
+from rich_clip import MILLISECOND, render_twice
 
 from tsr.core.clip_io import (
     ClipWriter,
@@ -19,11 +19,6 @@ from tsr.core.clip_io import (
     video_sink,
 )
 from tsr.core.clip_io import audio as audio_module
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_rich(tmp_path_factory.mktemp("film") / "film.mkv")
 
 
 def exploding(*arguments: Any, **options: Any) -> Any:
@@ -52,12 +47,12 @@ def exploding_half_way(carry: Any) -> Any:
     ],
 )
 def test_streams_that_cannot_be_opened_do_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, name: str,
+    tmp_path: Path, rich_film: Path, monkeypatch: pytest.MonkeyPatch, name: str,
     place: Any, attribute: str, words: str,
 ) -> None:  # fmt: skip
     """The video is whole, and a note says what is missing."""
     monkeypatch.setattr(place, attribute, exploding)
-    notes = render_twice(film, tmp_path / name)
+    notes = render_twice(rich_film, tmp_path / name)
     assert any(words in note for note in notes), notes
 
 
@@ -69,20 +64,20 @@ def test_streams_that_cannot_be_opened_do_not_cost_the_render(
     ],
 )
 def test_streams_that_break_half_way_do_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, words: str
+    tmp_path: Path, rich_film: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, words: str
 ) -> None:
     """One stream ends early; the picture goes on."""
     monkeypatch.setattr(kind, "carry", exploding_half_way(kind.carry))
-    notes = render_twice(film, tmp_path / "out.mkv")
+    notes = render_twice(rich_film, tmp_path / "out.mkv")
     assert any(words in note for note in notes), notes
 
 
-def test_a_source_that_vanishes_does_not_cost_the_render(tmp_path: Path, film: Path) -> None:
+def test_a_source_that_vanishes_does_not_cost_the_render(tmp_path: Path, rich_film: Path) -> None:
     """What can no longer be read is a note."""
     source = tmp_path / "source"
     source.mkdir()
     gone = source / "film.mkv"
-    gone.write_bytes(film.read_bytes())
+    gone.write_bytes(rich_film.read_bytes())
     volume, info = read_volume(gone)
     gone.write_bytes(b"no film any more" * 100)
     out = tmp_path / "out.mp4"
@@ -93,7 +88,7 @@ def test_a_source_that_vanishes_does_not_cost_the_render(tmp_path: Path, film: P
 
 
 def test_a_header_that_fails_with_a_stream_is_written_without_it(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rich_film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No header is written for a picture of no size; all but the subtitles are there."""
 
@@ -101,16 +96,16 @@ def test_a_header_that_fails_with_a_stream_is_written_without_it(
         target.output.add_mux_stream("vp8", time_base=MILLISECOND)
 
     monkeypatch.setattr(side_streams, "carry_subtitles", impossible)
-    notes = render_twice(film, tmp_path / "out.webm")
+    notes = render_twice(rich_film, tmp_path / "out.webm")
     assert any(note.startswith("the subtitles were left out") for note in notes), notes
     assert probe(tmp_path / "out.webm").beside == ("audio", "chapters")
 
 
 def test_a_muxer_that_chokes_on_a_queued_packet_does_not_cost_the_render(
-    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rich_film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error comes out while a frame is muxed; the streams end, every frame is there."""
-    volume, info = read_volume(film)
+    volume, info = read_volume(rich_film)
     path = tmp_path / "out.mkv"
     encoding = choose_encoding(path, info)
     mux = video_sink.VideoSink._mux
