@@ -23,5 +23,5 @@ def examples(report: dict[str, Any]) -> str:
         rows.append([clip, str(found["steps"]), *cells, chosen, f"{losses[-1]:.2f}"])
     head = ["clip", "steps", "cubic", *kinds, "auto chooses", "and loses"]
     mean = sum(losses) / len(losses)
-    text = f"Mean loss over {len(losses)} clips: {mean:.2f} dB."
+    text = f"Mean loss over {len(losses)} clips: {mean:.2f} dB. {report.get('note', '')}".strip()
     return "\n\n".join([INTRO.format(**report), table(head, rows), text])
