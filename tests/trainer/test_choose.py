@@ -101,10 +101,9 @@ def test_a_short_training_is_not_worth_a_choice() -> None:
     """Rehearsals must not take more than their share, and fewer steps would tell nothing."""
     choice = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=50), CPU)
     assert choice == Choice("both", "50 steps are too few to compare kinds in", {})
-    for steps, kinds in ((150, ["both"]), (250, ["both", "within"])):
-        some = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=steps), CPU)
-        assert some is not None
-        assert list(some.gains) == kinds
+    one = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=150), CPU)
+    assert one is not None
+    assert list(one.gains) == ["both"]
 
 
 def test_minutes_bound_the_choice_too(monkeypatch: pytest.MonkeyPatch) -> None:
