@@ -44,10 +44,6 @@ MAX_STEPS = 300
 WARM_UP, TIMED = 2, 4
 """Steps taken to know how long one takes."""
 
-MARGIN = 0.5
-"""dB by which another kind must beat `within`. Rehearsals are too short to see what others cost:
-`both` was 0.4 dB ahead of it in one, and 0.15 behind after 1200 steps (benchmarks/RESULTS.md)."""
-
 LEARNED = 0.1
 """dB over cubic interpolation on crops of the video itself from which a network has learned: noise
 gives -0.2, vibrations -0.05, stripes whose way half the frames cannot tell 0.2 to 8."""
@@ -225,7 +221,5 @@ def _best(gains: dict[str, float], learned: float | None = None) -> Choice:
             )
         return Choice("none", f"plain interpolation is better here: {told} against it", gains)
     best = max(gains, key=lambda kind: gains[kind])
-    if gains.get("within", 0) > 0 and gains[best] < gains["within"] + MARGIN:
-        best = "within"
     named: dict[str, FixedExamples] = {kind: kind for kind in get_args(FixedExamples)}
     return Choice(named[best], f"{told} over cubic interpolation, one octave down", gains)
