@@ -1,116 +1,135 @@
-"""Which internal examples suit each clip, and does `--examples auto` choose them (paper, Table 2)?
+"""Which internal examples suit each video, and does `--examples auto` choose them (paper, Table 2)?
 
     python -m benchmarks.examples
-    python -m benchmarks.examples --clips cup_turn --steps 1500
+    python -m benchmarks.examples --clips cup_turn,wheel_slower --kinds within,both
 
-Each clip of ../shared/data is degraded by 8, and a network trained on it from each kind of
-examples. Its first pass, on which the ladder's others build, is compared with the truth at the
-coarsest rung. Then `auto` chooses, as it does for a whole training. The figures go to
-results/examples.json.
+The clips of ../shared/data, the demo's scene and some of the aliasing benchmark's are degraded by
+8. A network of the preset is trained on each video from what `auto` chooses, and one from each
+other kind, as long as any training, and makes the video fast again, by the stages and the cache of
+the quality benchmark. The figures go to results/examples.json, kind by kind with the commit of the
+training; those of kinds that were not asked for stay.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-import torch
-
-from benchmarks.machine import ROOT, commit, machine
+from benchmarks.clip_scores import measures
+from benchmarks.machine import ROOT, machine
 from benchmarks.method_options import names
-from benchmarks.methods import Job, degrade
+from benchmarks.methods import Job, Ours, degrade, make, score
 from benchmarks.quality import DATA, ORDER
 from benchmarks.quality import OUT as WORK
 from benchmarks.stages import write_json
-from tsr.core.clip_io import ClipReader
-from tsr.core.ladder import ScaleLadder
-from tsr.core.metrics import psnr
-from tsr.core.rect import rect_downsample
-from tsr.core.volume import Volume
-from tsr.trainer.choose import choose_examples
-from tsr.trainer.coarse import coarse_video, shrunk
-from tsr.trainer.config import FixedExamples, Preset, TrainConfig
-from tsr.trainer.consistency import network_pass
-from tsr.trainer.loop import train_on_volume
-from tsr.trainer.network import TsrNetwork
-from tsr.trainer.precision import computes_half, preset_here
-from tsr.trainer.state import TrainState
-from tsr.trainer.train import choose_device
+from tsr.evaluation import aliasing
+from tsr.evaluation.demo_scene import (
+    DEMO_FACTOR,
+    DEMO_HEIGHT,
+    DEMO_INPUT_FRAMES,
+    DEMO_WIDTH,
+    demo_scene,
+)
+from tsr.evaluation.scenes import write_scene
+from tsr.trainer.config import FixedExamples, Preset
+from tsr.trainer.network import load_model
 
 RESULTS = ROOT / "benchmarks" / "results" / "examples.json"
 PRESET: Preset = "fast"
 FACTOR = 8
-ENDS = 2
-"""Input frames at each end that are not compared: interpolation knows less there."""
+KINDS: tuple[FixedExamples, ...] = get_args(FixedExamples)
+DEMO = "demo_scene"
+ALIASED = ("wheel_slower", "stripes_slower", "wheel_twice")
+"""Scenes of the aliasing benchmark whose videos hold the evidence."""
 
 
-def volumes(name: str) -> tuple[Volume, Volume]:
-    """A slow clip at its coarsest rung, (3, T, h, w), and the truth at twice its rate."""
-    job = Job(truth=DATA / name / "gt.mkv", folder=WORK / name / f"x{FACTOR}", factor=FACTOR)
+def job_of(name: str) -> Job:
+    """A clip or a scene, degraded."""
+    folder = WORK / name
+    truth = DATA / name / "gt.mkv"
+    if name == DEMO or name in ALIASED:
+        truth = folder / "gt.mkv"
+        if not truth.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            _render(name, truth)
+    job = Job(truth=truth, folder=folder / f"x{FACTOR}", factor=FACTOR)
     degrade(job)
-    slow, fast = ClipReader(job.slow), ClipReader(job.truth)
-    ladder, _ = ScaleLadder.for_size(slow.info.height, slow.info.width)
-    video, _ = coarse_video(slow, ladder)
-    truth = np.stack(list(shrunk(fast, ladder)), axis=1)[:, : FACTOR * video.shape[1]]
-    return video, rect_downsample(truth, FACTOR // 2)
+    return job
 
 
-def first_pass(network: TsrNetwork, video: Volume, truth: Volume, *, half: bool) -> float:
-    """PSNR in dB of the frames that a network makes of the video."""
-    device = next(network.parameters()).device
-    made = network_pass(network, torch.from_numpy(video)[None].to(device), half=half)
-    middle = slice(2 * ENDS, -2 * ENDS)
-    return round(psnr(made[0].cpu().numpy()[:, middle], truth[:, middle]), 2)
+def _render(name: str, truth: Path) -> None:
+    if name == DEMO:
+        frames, height, width = DEMO_INPUT_FRAMES * DEMO_FACTOR, DEMO_HEIGHT, DEMO_WIDTH
+        scene: Any = demo_scene(frames)
+    else:
+        aliased = aliasing.scenes()[name]
+        frames, height, width = aliased.input_frames * FACTOR, aliasing.SIDE, aliasing.SIDE
+        scene = aliased.scene
+    write_scene(scene, truth, num_frames=frames, height=height, width=width, encoder="ffv1")
 
 
-def trained(kind: FixedExamples, video: Volume, config: TrainConfig) -> TsrNetwork:
-    """A network that has learned from one kind of examples."""
-    state = TrainState.fresh(config, choose_device("auto"))
-    train_on_volume(video, replace(config, examples=kind), state)
-    state.network.load_state_dict(state.best)
-    return state.network
-
-
-def measure(name: str, whole: TrainConfig, short: TrainConfig) -> dict[str, Any]:
-    """A clip's figures.
+def trained(job: Job, changes: dict[str, Any]) -> tuple[float, dict[str, Any], str]:
+    """What a training of the preset gives.
 
     Args:
-        whole: the training that `auto` chooses for. short: the one of each kind.
+        changes: settings instead of the preset's.
+
+    Returns:
+        PSNR in dB at `FACTOR`, mean over the frames; the model's settings; the training's commit.
     """
-    device = choose_device("auto")
-    half = computes_half(short, device)
-    video, truth = volumes(name)
-    silent = TsrNetwork(short.channels).to(device)
-    silent.silence()
-    choice = choose_examples(video, whole, device)
-    assert choice is not None  # nobody stops it
-    found = {"cubic": first_pass(silent, video, truth, half=half)}
-    for kind in get_args(FixedExamples):
-        network = trained(kind, video, short)
-        found[kind] = first_pass(network, video, truth, half=half)
-        print(name, kind, f"{found[kind]:.2f} dB", flush=True)
-    print(name, "auto:", choice.examples, choice.reason, flush=True)
-    return {"psnr": found, "auto": choice.to_dict(), "steps": short.steps, "commit": commit()}
+    ours = Ours(preset=PRESET, changes=changes)
+    stages, settings = make(job, ours)
+    scored = score(job, ours.name, settings, measures())
+    _, card = load_model(job.fast(ours.name).with_name("model.safetensors"))
+    return scored["result"]["scores"]["psnr"], card.settings, stages["train"]["commit"]
+
+
+def measure(name: str, kinds: Sequence[str], changes: dict[str, Any]) -> dict[str, Any]:
+    """A video's figures, by kind.
+
+    Args:
+        changes: settings instead of the preset's, to try things out.
+    """
+    job = job_of(name)
+    _, settings = make(job, "cubic_bp")
+    plain = score(job, "cubic_bp", settings, measures())
+    psnrs, commits = {"none": plain["result"]["scores"]["psnr"]}, {"none": plain["commit"]}
+    psnr, card, done_at = trained(job, changes)
+    chosen = card["examples"]
+    if chosen != "none":
+        psnrs[chosen], commits[chosen] = psnr, done_at
+    print(name, "auto:", chosen, card["choice"]["reason"], flush=True)
+    for kind in kinds:
+        if kind not in psnrs:  # what `auto` has chosen would be the same training
+            psnrs[kind], _, commits[kind] = trained(job, {"examples": kind} | changes)
+    print(name, ", ".join(f"{kind} {psnr:.2f} dB" for kind, psnr in psnrs.items()), flush=True)
+    return {"psnr": psnrs, "commits": commits, "auto": card["choice"], "steps": card["steps"]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure the clips asked for."""
-    parser = argparse.ArgumentParser(description="Which examples suit each clip.")
-    parser.add_argument("--clips", type=names, default=[*ORDER])
-    parser.add_argument("--steps", type=int, help="of each training, instead of the preset's")
+    """Measure the videos asked for."""
+    known = (*ORDER, DEMO, *ALIASED)
+    parser = argparse.ArgumentParser(description="Which examples suit each video.")
+    parser.add_argument("--clips", type=names, default=[*known], help=f"of {', '.join(known)}")
+    parser.add_argument("--kinds", type=names, default=[*KINDS], help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--steps", type=int, help="instead of the preset's, to try things out")
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     given = parser.parse_args(arguments)
-    device = choose_device("auto")
-    whole = preset_here(PRESET, device)
-    short = preset_here(PRESET, device, steps=given.steps)
+    for asked, there in ((given.clips, known), (given.kinds, KINDS)):
+        if unknown := [word for word in asked if word not in there]:
+            raise SystemExit(f"no {', '.join(unknown)}; choose from {', '.join(there)}")
+    changes = {} if given.steps is None else {"steps": given.steps}
     report: dict[str, Any] = {"benchmark": "examples", "clips": {}}
     if given.results.is_file():
         report = json.loads(given.results.read_text(encoding="utf-8"))
     for name in given.clips:
-        report["clips"][name] = measure(name, whole, short)
+        found = measure(name, given.kinds, changes)
+        earlier = report["clips"].get(name)
+        if earlier is not None and earlier["steps"] == found["steps"]:
+            for key in ("psnr", "commits"):
+                found[key] = earlier[key] | found[key]
+        report["clips"][name] = found
         report |= {"preset": PRESET, "machine": machine()}
         write_json(given.results, report)
 

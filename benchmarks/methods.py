@@ -33,7 +33,7 @@ class Ours:
     """A training of ours, which is a method by itself."""
 
     preset: Preset = "fast"
-    changes: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, int | str] = field(default_factory=dict)
     """Settings instead of the preset's, to try things out."""
 
     def __post_init__(self) -> None:
