@@ -116,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="instead of the preset's, to try things out")
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     given = parser.parse_args(arguments)
-    for asked, there in ((given.clips, known), (given.kinds, KINDS)):
+    for what, asked, there in (("clips", given.clips, known), ("kinds", given.kinds, KINDS)):
         if unknown := [word for word in asked if word not in there]:
-            raise SystemExit(f"no {', '.join(unknown)}; choose from {', '.join(there)}")
+            raise SystemExit(f"no {what} {', '.join(unknown)}; choose from {', '.join(there)}")
     changes = {} if given.steps is None else {"steps": given.steps}
     report: dict[str, Any] = {"benchmark": "examples", "clips": {}}
     if given.results.is_file():
