@@ -45,7 +45,7 @@ def test_motion_is_worth_learning_from() -> None:
     assert choice.examples in ("both", "within", "across")
     assert sorted(choice.gains) == ["across", "both", "within"]
     assert max(choice.gains.values()) > 0
-    assert choice.gains[choice.examples] == max(choice.gains.values())
+    assert choice.gains[choice.examples] >= max(choice.gains.values()) - choose.TIE
 
 
 def test_noise_is_not() -> None:
@@ -59,7 +59,8 @@ def test_noise_is_not() -> None:
 @pytest.mark.parametrize(
     ("gains", "expected"),
     [
-        ({"both": 1.4, "within": 1.0, "across": 0.2}, "both"),
+        ({"both": 1.05, "within": 1.0, "across": 0.2}, "within"),  # a tie
+        ({"both": 1.15, "within": 1.0, "across": 0.2}, "both"),
         ({"both": 1.0, "within": 1.2, "across": 0.2}, "within"),
         ({"both": 0.1, "within": -0.1, "across": -0.2}, "both"),
         ({"both": -0.1, "within": -0.2, "across": 0.05}, "across"),
