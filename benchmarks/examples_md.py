@@ -28,7 +28,6 @@ def examples(report: dict[str, Any]) -> str:
     auto, within, both = (f"{sum(lost) / len(lost):.2f}" for lost in losses.values())
     text = (
         f"Mean loss over {len(rows)} videos against the best kind of each: auto {auto} dB, within "
-        f"everywhere {within} dB, both everywhere {both} dB. How `auto` decides was settled on these "
-        "clips."
+        f"everywhere {within} dB, both everywhere {both} dB. The rule of `auto` was made on these."
     )
     return "\n\n".join([INTRO.format(**report), table(head, rows), text])
