@@ -41,11 +41,8 @@ OUT = ROOT / "out" / "bench-aliasing"
 RESULTS = ROOT / "benchmarks" / "results" / "aliasing.json"
 
 
-def measure_scene(
-    name: str, chosen: AliasScene, methods: Sequence[str | Ours], out: Path
-) -> tuple[dict[str, Any], dict[str, Volume]]:
-    """All methods on one scene: figures by method, and each video's part at full speed."""
-    truth = out / name / "gt.mkv"
+def render(chosen: AliasScene, truth: Path) -> None:
+    """Write a scene as a fast camera sees it."""
     truth.parent.mkdir(parents=True, exist_ok=True)
     write_scene(
         chosen.scene,
@@ -55,6 +52,14 @@ def measure_scene(
         width=SIDE,
         encoder="ffv1",
     )
+
+
+def measure_scene(
+    name: str, chosen: AliasScene, methods: Sequence[str | Ours], out: Path
+) -> tuple[dict[str, Any], dict[str, Volume]]:
+    """All methods on one scene: figures by method, and each video's part at full speed."""
+    truth = out / name / "gt.mkv"
+    render(chosen, truth)
     job = Job(truth=truth, folder=out / name / f"x{FACTOR}", factor=FACTOR)
     degrade(job)
     part = chosen.full_speed

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from benchmarks import aliasing
 from benchmarks.clip_scores import measures
 from benchmarks.machine import ROOT, machine
 from benchmarks.method_options import names
@@ -23,7 +24,7 @@ from benchmarks.methods import Job, Ours, degrade, make, score
 from benchmarks.quality import DATA, ORDER
 from benchmarks.quality import OUT as WORK
 from benchmarks.stages import write_json
-from tsr.evaluation import aliasing
+from tsr.evaluation.aliasing import scenes
 from tsr.evaluation.demo_scene import (
     DEMO_FACTOR,
     DEMO_HEIGHT,
@@ -48,25 +49,28 @@ def job_of(name: str) -> Job:
     """A clip or a scene, degraded."""
     folder = WORK / name
     truth = DATA / name / "gt.mkv"
-    if name == DEMO or name in ALIASED:
+    if name == DEMO:
         truth = folder / "gt.mkv"
-        if not truth.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            _render(name, truth)
+        _render_demo(truth)
+    elif name in ALIASED:
+        truth = folder / "gt.mkv"
+        aliasing.render(scenes()[name], truth)
     job = Job(truth=truth, folder=folder / f"x{FACTOR}", factor=FACTOR)
     degrade(job)
     return job
 
 
-def _render(name: str, truth: Path) -> None:
-    if name == DEMO:
-        frames, height, width = DEMO_INPUT_FRAMES * DEMO_FACTOR, DEMO_HEIGHT, DEMO_WIDTH
-        scene: Any = demo_scene(frames)
-    else:
-        aliased = aliasing.scenes()[name]
-        frames, height, width = aliased.input_frames * FACTOR, aliasing.SIDE, aliasing.SIDE
-        scene = aliased.scene
-    write_scene(scene, truth, num_frames=frames, height=height, width=width, encoder="ffv1")
+def _render_demo(truth: Path) -> None:
+    truth.parent.mkdir(parents=True, exist_ok=True)
+    frames = DEMO_INPUT_FRAMES * DEMO_FACTOR
+    write_scene(
+        demo_scene(frames),
+        truth,
+        num_frames=frames,
+        height=DEMO_HEIGHT,
+        width=DEMO_WIDTH,
+        encoder="ffv1",
+    )
 
 
 def trained(job: Job, changes: dict[str, Any]) -> tuple[float, dict[str, Any], str]:

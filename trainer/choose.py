@@ -2,11 +2,11 @@
 
 At run time the network makes frames at a rate that nobody has seen. The same step into the unknown
 can be rehearsed: learn from rect_2 of the video alone, then predict the video from it. Whoever does
-that best is taken, `within` where others are not far better. When nobody beats cubic interpolation,
-and a network has not even learned to on the pieces of video that it was shown (noise, tiny
-vibrations), the whole training would not do it either, and plain interpolation with back-projection
-is the better result. Who has learned, but fails one octave up, lacked time or evidence in the half
-of the frames; the whole may hold it.
+that best is taken, `within` in a tie. When nobody beats cubic interpolation, and a network has not
+even learned to on the pieces of video that it was shown (noise, tiny vibrations), the whole
+training would not do it either, and plain interpolation with back-projection is the better result.
+Who has learned, but fails one octave up, lacked time or evidence in the half of the frames; the
+whole may hold it.
 """
 
 import math

@@ -13,9 +13,9 @@ from av.video.stream import VideoStream
 
 from tsr.core.errors import ClipError
 
-AV_ERRORS = (FFmpegError, OSError, ValueError, NotImplementedError)
-"""What PyAV raises on files, streams and settings that it or FFmpeg cannot handle; the last on
-codecs and formats that it has no class for."""
+AV_ERRORS = (FFmpegError, OSError, ValueError)
+"""What PyAV raises on files, streams and settings that it or FFmpeg cannot handle; a plain ValueError
+on formats and codecs that it does not know."""
 
 
 def silence() -> None:
