@@ -14,8 +14,8 @@ from av.video.stream import VideoStream
 from tsr.core.errors import ClipError
 
 AV_ERRORS = (FFmpegError, OSError, ValueError)
-"""What PyAV raises on files, streams and settings that it or FFmpeg cannot handle; a plain ValueError
-on formats and codecs that it does not know."""
+"""What PyAV raises on files, streams and settings that it or FFmpeg cannot handle; a plain
+ValueError on formats and codecs that it does not know."""
 
 
 def silence() -> None:
