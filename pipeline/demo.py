@@ -169,8 +169,7 @@ def _run(graph: Path, slow: Path, ours: Path, progress: Progress) -> dict[str, A
     from tsr.runtime.run import run
 
     def report(now: "RunProgress") -> None:
-        left = progress.seconds * (now.work - now.worked) / max(now.worked, 1)
-        progress.show(f"{now.written}/{now.frames} frames, {duration(left)} left")
+        progress.show(now.line(progress.seconds))
 
     made = run(graph, slow, ours, encoder="ffv1", overwrite=True, report=report)
     per_frame = {name: round(value / made.frames, 4) for name, value in made.stages.items()}

@@ -23,7 +23,7 @@ from tsr.core.clip_io import (
     FrameTimes,
     piece_suffix,
 )
-from tsr.core.console import duration
+from tsr.core.console import duration, percent
 from tsr.core.errors import OutputError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.tiling import Span, spans
@@ -238,4 +238,5 @@ class _Progress:
         seconds = self._told.seconds
         left = seconds * (1 - share) / share if share else None
         rate = f", {duration(left)} left" if left is not None else ""
-        self._told.show(f"{self._written}/{self._frames} frames{rate}", share=share, left=left)
+        text = f"{percent(share)}, {self._written}/{self._frames} frames written{rate}"
+        self._told.show(text, share=share, left=left)

@@ -89,9 +89,7 @@ def main(
     show = Progress("run")
 
     def report(now: "RunProgress") -> None:
-        left = show.seconds * (now.work - now.worked) / max(now.worked, 1)
-        rate = now.frames * now.worked / now.work / max(show.seconds, 1e-9)
-        show.show(f"{now.written}/{now.frames} frames, {rate:.2g} frames/s, {duration(left)} left")
+        show.show(now.line(show.seconds))
 
     result = run(
         model,

@@ -18,6 +18,7 @@ from tsr.core.clip_io import (
     retimed,
 )
 from tsr.core.clip_io.pixels import Frame, Plane
+from tsr.core.console import duration, percent
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.core.model_card import ModelCard
@@ -54,6 +55,17 @@ class RunProgress:
     work: int
     written: int = 0
     worked: int = 0
+
+    def line(self, seconds: float) -> str:
+        """For people, `seconds` after the start."""
+        share = self.worked / self.work
+        if not share:
+            return f"{percent(share)} of {self.frames} frames"
+        rate, left = self.frames * share / max(seconds, 1e-9), seconds * (1 - share) / share
+        return (
+            f"{percent(share)}, {self.written}/{self.frames} frames written, {rate:.2g} frames/s, "
+            f"{duration(left)} left"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from tsr.core.console import percent
 from tsr.pipeline.record import ShotRecord
 from tsr.pipeline.report.charts import Axes, bars, curve
 from tsr.pipeline.report.footage import Footage
@@ -16,7 +17,6 @@ from tsr.pipeline.report.markup import (
     image,
     pairs,
     paragraph,
-    percent,
     section,
     table,
     text,

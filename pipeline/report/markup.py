@@ -72,11 +72,6 @@ def timecode(seconds: float) -> str:
     return f"{sign}{clock}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
-def percent(share: float) -> str:
-    """A share as people read it: `0 %`, `0.3 %`, `12 %`."""
-    return f"{100 * share:.2g} %" if 0 < share < 0.1 else f"{100 * share:.0f} %"
-
-
 def decibels(value: float | None) -> str:
     """A PSNR, or a dash."""
     return "–" if value is None else f"{value:.2f} dB"

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tsr.core.console import Progress, command, duration
+from tsr.core.console import Progress, command, duration, percent
 from tsr.core.errors import ClipError, ModelError, OutputError, SettingsError, TsrError
 from tsr.core.options import ExposureType
 
@@ -160,6 +160,11 @@ def test_a_failure_starts_on_a_line_of_its_own(on_a_terminal: Callable[[], None]
 def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
     """Seconds, then minutes and seconds, then hours and minutes."""
     assert duration(seconds) == text
+
+
+def test_shares_read_as_people_write_them() -> None:
+    """Small ones with two digits, so that a beginning shows."""
+    assert [percent(s) for s in (0, 0.0031, 0.124, 1)] == ["0 %", "0.31 %", "12 %", "100 %"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from reports import eight_bits, make_run, stripes
 
 from tsr.pipeline.record import RunRecord, ShotRecord
 from tsr.pipeline.report.charts import Scale
-from tsr.pipeline.report.markup import percent, text, timecode
+from tsr.pipeline.report.markup import text, timecode
 from tsr.pipeline.report.story import write_report
 
 HOSTILE = "<script>alert(1)</script>\"'&.mkv"
@@ -177,14 +177,13 @@ def test_text_is_harmless_in_elements_and_attributes() -> None:
     assert text("<a href='x'>\"&") == "&lt;a href=&#x27;x&#x27;&gt;&quot;&amp;"
 
 
-def test_times_and_shares_read_as_people_write_them() -> None:
+def test_times_read_as_people_write_them() -> None:
     assert [timecode(s) for s in (0.04, 63.5, 3723.004, -0.5)] == [
         "0:00.040",
         "1:03.500",
         "1:02:03.004",
         "-0:00.500",
     ]
-    assert [percent(s) for s in (0, 0.0031, 0.124, 1)] == ["0 %", "0.31 %", "12 %", "100 %"]
 
 
 def test_ticks_are_round_and_inside() -> None:

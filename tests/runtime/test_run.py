@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
 from tsr.runtime.cli import main
+from tsr.runtime.run import RunProgress
 
 HEIGHT, WIDTH, NUM_FRAMES = 71, 127, 4
 """An odd size like 853×479, large enough for the 1/4 ladder."""
@@ -174,3 +175,11 @@ def test_progress_goes_to_standard_error(tmp_path: Path, tiny_onnx: Path, clip: 
     assert "/32 frames" in first
     assert "frames/s" in first
     assert "left" in first
+
+
+def test_progress_counts_work_before_frames_come_out() -> None:
+    """Frames come in bursts: a share of the work tells how far a run is before the first one."""
+    assert RunProgress(frames=32, work=1000).line(0) == "0 % of 32 frames"
+    assert RunProgress(32, 1000, written=0, worked=250).line(10) == (
+        "25 %, 0/32 frames written, 0.8 frames/s, 30 s left"
+    )
