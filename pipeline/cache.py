@@ -20,7 +20,7 @@ from tsr.core.clip_io import ClipInfo
 from tsr.core.console import check_installed
 from tsr.core.errors import OutputError, TsrError
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised whenever what an older version kept would be misread, or is known to be worse."""
 
 LOCK, NAME, FACTS = "lock", "name.txt", "facts.json"

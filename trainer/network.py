@@ -15,8 +15,11 @@ from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.outputs import completed
 from tsr.core.tiling import NETWORK_HALO
 
-KERNELS = ((3, 3, 3), (3, 3, 3), *[(1, 3, 3)] * 5, (3, 3, 3))
-"""(t, h, w) extent of the eight convolutions; sharper in space than in time (method-notes.md)."""
+KERNELS = ((3, 3, 3), *[(1, 3, 3)] * 2, (3, 3, 3), *[(1, 3, 3)] * 3, (3, 3, 3))
+"""(t, h, w) extent of the eight convolutions; sharper in space than in time (method-notes.md). The
+release has its second 3×3×3 in the second place; behind two more layers that see the frames one by
+one, what is compared across time is what moves: 0.1 to 0.4 dB in the first pass on three clips, for
+2 % more work (benchmarks/RESULTS.md, "Trials")."""
 
 
 EDGE_FRAMES = sum(t // 2 for t, _, _ in KERNELS[1:])
@@ -135,7 +138,10 @@ def load_model(path: Path) -> tuple[TsrNetwork, ModelCard]:
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     if found != expected:
-        raise ModelError(f"{path}: its weights do not fit a network of {card.channels} channels")
+        raise ModelError(
+            f"{path}: its weights do not fit a network of {card.channels} channels; if another "
+            "version made it, train again with tsr-train"
+        )
     if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
         raise ModelError(f"{path} holds weights that are not finite; train again")
     network.load_state_dict(state)

@@ -18,10 +18,11 @@ from tsr.trainer.torch_ops import pad_halo
 HALO = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
 
 
-def test_the_paper_network_has_eight_layers_of_128_channels() -> None:
-    """Three 3×3×3 and five 1×3×3 convolutions (paper, Fig. 8a)."""
+def test_the_network_has_eight_layers_of_128_channels() -> None:
+    """Three 3×3×3 and five 1×3×3 convolutions, as the paper's (Fig. 8a), the second one later."""
+    deep, flat = (3, 3, 3), (1, 3, 3)
     kernels = [layer.kernel_size for layer in TsrNetwork().layers]
-    assert kernels == [(3, 3, 3)] * 2 + [(1, 3, 3)] * 5 + [(3, 3, 3)]
+    assert kernels == [deep, flat, flat, deep, flat, flat, flat, deep]
     assert [layer.out_channels for layer in TsrNetwork().layers] == [128] * 7 + [3]
 
 
