@@ -1,5 +1,8 @@
 """Another form of the exported graph, to be measured beside it: 1×3×3 convolutions as 2D ones."""
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -11,26 +14,35 @@ FRAMES_AS_BATCH = [1, 0, 2, 3]
 
 
 def lowered_to_2d(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose chain of 1×3×3 convolutions works on frames as a batch: the same function."""
+    """A copy whose chains of 1×3×3 convolutions work on frames as a batch: the same function."""
     made = onnx.ModelProto()
     made.CopyFrom(model)
     graph = made.graph
     del graph.value_info[:]
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    flat = [conv for conv in convolutions(graph) if tensors[conv.input[1]].dims[2] == 1]
-    for conv in flat:
-        weight = numpy_helper.to_array(tensors[conv.input[1]])[:, :, 0]
-        tensors[conv.input[1]].CopyFrom(
-            numpy_helper.from_array(np.ascontiguousarray(weight), conv.input[1])
-        )
-        del conv.attribute[:]
     graph.initializer.append(numpy_helper.from_array(np.array([0], np.int64), "batch"))
-    given = flat[0].input[0]
-    _before(graph, flat[0], given, "Squeeze", "Transpose")
-    (relu,) = (node for node in graph.node if flat[-1].output[0] in node.input)
-    (reader,) = (node for node in graph.node if relu.output[0] in node.input)
-    _before(graph, reader, relu.output[0], "Transpose", "Unsqueeze")
+    layers = convolutions(graph)
+    for first, last in _flat_runs([tensors[conv.input[1]].dims[2] for conv in layers]):
+        for conv in layers[first:last]:
+            weight = numpy_helper.to_array(tensors[conv.input[1]])[:, :, 0]
+            tensors[conv.input[1]].CopyFrom(
+                numpy_helper.from_array(np.ascontiguousarray(weight), conv.input[1])
+            )
+            del conv.attribute[:]
+        _before(graph, layers[first], layers[first].input[0], "Squeeze", "Transpose")
+        (relu,) = (node for node in graph.node if layers[last - 1].output[0] in node.input)
+        _before(graph, layers[last], relu.output[0], "Transpose", "Unsqueeze")
     return made
+
+
+def _flat_runs(reach: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of neighbouring layers that see one frame; the last layer sees more."""
+    first = 0
+    for frames, run in groupby(reach):
+        last = first + len(list(run))
+        if frames == 1:
+            yield first, last
+        first = last
 
 
 def _before(graph: onnx.GraphProto, node: onnx.NodeProto, tensor: str, *kinds: str) -> None:

@@ -30,9 +30,14 @@ def card(channels: int = 8, *, start: Fraction = Fraction(1, 8), factor: int = 8
 
 
 def write_model(
-    path: Path, channels: int = 8, *, start: Fraction | str = "1/8", factor: int = 8
+    path: Path,
+    channels: int = 8,
+    *,
+    start: Fraction | str = "1/8",
+    factor: int = 8,
+    strength: float = 0.3,
 ) -> Path:
     """A .safetensors file as `tsr-train` would leave it."""
     made = card(channels, start=Fraction(start), factor=factor)
-    save_model(path, random_network(channels), made)
+    save_model(path, random_network(channels, strength=strength), made)
     return path

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import clips
+import models
 import numpy as np
 import pytest
+import stubs
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
 from tsr.evaluation.scenes import Profile, SpokedDisc, render_volume
 from tsr.evaluation.shapes import grid, layered_noise
+from tsr.export.to_onnx import to_onnx
 from tsr.pipeline import render
 from tsr.pipeline.cli import main
 from tsr.pipeline.record import RunRecord
@@ -154,8 +157,13 @@ def test_pieces_of_held_pictures_do_not_show(
     np.testing.assert_array_equal(*found)
 
 
-def test_a_logo_keeps_its_pixels(tmp_path: Path, edited: Path, stubbed: None) -> None:
-    """In the shot that has it; without, the network changes them."""
+def test_a_logo_keeps_its_pixels(
+    tmp_path: Path, edited: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the shot that has it; without, a network that changes much changes them."""
+    model = models.write_model(tmp_path / "strong.safetensors", start="1/4", strength=2)
+    to_onnx(model, tmp_path / "strong.onnx")
+    stubs.install(model, tmp_path / "strong.onnx", 32, monkeypatch.setattr)
     deviations = {}
     for option in ("--overlays", "--no-overlays"):
         out = tmp_path / f"{option}.mkv"
