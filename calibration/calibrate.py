@@ -23,7 +23,7 @@ from tsr.core.errors import ModelError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime.recording import record_windows
 
-LAYER_WORK = {1: 3, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
+LAYER_WORK = {1: 1, 2: 1, 3: 3, 4: 1, 5: 1, 6: 1}
 """The inner layers, which are quantised, and their arithmetic relative to each other (3×3×3 against
 1×3×3). They do 97 % of it. The first layer reads the video itself, the last writes the residual;
 both stay in higher precision, as does the sum."""

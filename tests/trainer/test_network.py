@@ -19,7 +19,7 @@ HALO = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
 
 
 def test_the_network_has_eight_layers_of_128_channels() -> None:
-    """Three 3×3×3 and five 1×3×3 convolutions, as the paper's (Fig. 8a), the second one later."""
+    """Three 3×3×3 and five 1×3×3 convolutions as in the paper (Fig. 8a), the second later."""
     deep, flat = (3, 3, 3), (1, 3, 3)
     kernels = [layer.kernel_size for layer in TsrNetwork().layers]
     assert kernels == [deep, flat, flat, deep, flat, flat, flat, deep]
