@@ -18,8 +18,8 @@ from tsr.core.tiling import NETWORK_HALO
 KERNELS = ((3, 3, 3), *[(1, 3, 3)] * 2, (3, 3, 3), *[(1, 3, 3)] * 3, (3, 3, 3))
 """(t, h, w) extent of the eight convolutions; sharper in space than in time (method-notes.md). The
 release has its second 3×3×3 in the second place; behind two more layers that see the frames one by
-one, what is compared across time is what moves: 0.1 to 0.4 dB in the first pass on three clips, for
-2 % more work (benchmarks/RESULTS.md, "Trials")."""
+one, it compares what they hold instead of their pixels: 0.15 to 0.4 dB in the first pass on three
+clips, for 0 to 3 % more work by the size of tiles (benchmarks/RESULTS.md, "Trials")."""
 
 
 EDGE_FRAMES = sum(t // 2 for t, _, _ in KERNELS[1:])
