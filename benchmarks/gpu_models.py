@@ -10,9 +10,8 @@ import torch
 
 from benchmarks.gpu_kernels import noise
 from benchmarks.graph_forms import lowered_to_2d
-from tsr.calibration.calibrate import LAYER_WORK
 from tsr.calibration.collect import histograms
-from tsr.calibration.qdq import FORMATS, Number, quantised
+from tsr.calibration.qdq import FORMATS, Number, inner_layers, quantised
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp
 from tsr.export.to_onnx import half_graph, to_onnx, traced_graph, written
@@ -61,7 +60,9 @@ def random_network(channels: int) -> TsrNetwork:
 def _narrow(
     network: TsrNetwork, card: ModelCard, ranges: list[float], number: Number, path: Path
 ) -> Path:
-    graph = quantised(half_graph(network), ranges, LAYER_WORK, FORMATS["tensorrt", number])
+    half = half_graph(network)
+    layers = inner_layers(half.graph)
+    graph = quantised(half, ranges, layers, FORMATS["tensorrt", number])
     about = replace(card, precision=number, calibration={"target": "tensorrt"})
     with written(path, graph, about):
         return path

@@ -15,18 +15,13 @@ import onnx
 from tsr.calibration.collect import histograms
 from tsr.calibration.cpu_form import with_folded_last_layer
 from tsr.calibration.gate import MIN_PSNR, Gate, Judge
-from tsr.calibration.qdq import FORMATS, Number, Target, quantised
+from tsr.calibration.qdq import FORMATS, Number, Target, inner_layers, quantised
 from tsr.calibration.ranges import ESTIMATORS
 from tsr.calibration.session import GraphNetwork
 from tsr.core.clip_io import ClipInfo
 from tsr.core.errors import ModelError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime.recording import record_windows
-
-LAYER_WORK = {1: 1, 2: 1, 3: 3, 4: 1, 5: 1, 6: 1}
-"""The inner layers, which are quantised, and their arithmetic relative to each other (3×3×3 against
-1×3×3). They do 97 % of it. The first layer reads the video itself, the last writes the residual;
-both stay in higher precision, as does the sum."""
 
 MIN_WORK = 0.5
 """Share of the inner layers' arithmetic that must stay narrow for the file to be worth having."""
@@ -101,6 +96,7 @@ class _Maker:
     estimator: str = ""
 
     def __post_init__(self) -> None:
+        self.work = inner_layers(self.base.graph)
         if self.target == "cpu":
             self.base = with_folded_last_layer(self.base)
 
@@ -117,7 +113,7 @@ def _choose_estimator(maker: _Maker, judge: Judge, note: Note) -> dict[str, Any]
     rivals = {}
     for name in maker.ranges:
         maker.estimator = name
-        rivals[name] = judge.agreement(maker.network(maker.model(LAYER_WORK)))
+        rivals[name] = judge.agreement(maker.network(maker.model(maker.work)))
     maker.estimator = max(rivals, key=lambda name: rivals[name].psnr)
     figures = ", ".join(f"{name} {rival.psnr:.1f} dB" for name, rival in rivals.items())
     note(f"range estimators, PSNR against full precision: {figures}; took {maker.estimator}")
@@ -133,7 +129,7 @@ def _pass_gate(
     maker: _Maker, gate: Gate, judge: Judge, report: dict[str, Any], min_psnr: float, note: Note
 ) -> Calibrated:
     """Return layers to higher precision, those that cost most first, until the result is good."""
-    layers, alone = list(LAYER_WORK), dict[int, float]()
+    layers, alone = list(maker.work), dict[int, float]()
     while True:
         model = maker.model(layers)
         reached = gate.psnr(maker.network(model))
@@ -141,13 +137,13 @@ def _pass_gate(
         if reached >= min_psnr:
             return Calibrated(model, report | {"layers": layers, "psnr": round(reached, 2)})
         if not alone:
-            for n in LAYER_WORK:
+            for n in maker.work:
                 alone[n] = judge.agreement(maker.network(maker.model([n]))).psnr
             note(", ".join(f"layer {n} alone {psnr:.1f} dB" for n, psnr in alone.items()))
             report["alone"] = {str(n): psnr for n, psnr in alone.items()}
         worst = min(layers, key=alone.__getitem__)
         layers = [n for n in layers if n != worst]
-        if sum(map(LAYER_WORK.__getitem__, layers)) < MIN_WORK * sum(LAYER_WORK.values()):
+        if sum(map(maker.work.__getitem__, layers)) < MIN_WORK * sum(maker.work.values()):
             raise ModelError(_refusal(maker.number, reached, min_psnr, [*layers, worst]))
         note(f"layer {worst} returns to higher precision")
 

@@ -23,7 +23,6 @@ from tsr.core.clip_io import (
     FrameTimes,
     piece_suffix,
 )
-from tsr.core.console import duration, percent
 from tsr.core.errors import OutputError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.tiling import Span, spans
@@ -32,7 +31,7 @@ from tsr.pipeline.job import Job, Section
 from tsr.pipeline.told import Told
 from tsr.runtime.backend import Backend
 from tsr.runtime.overlap import Behind, ahead
-from tsr.runtime.run import DECODED_AHEAD, network_work, segment_size
+from tsr.runtime.run import DECODED_AHEAD, RunProgress, network_work, segment_size
 
 PIECE_FRAMES = 240
 """Output frames that a piece has at most: what a killed process loses. Encoders begin anew about as
@@ -212,9 +211,7 @@ class _Progress:
     """Counts frames, and the network's work, which is the better measure of time."""
 
     def __init__(self, render: Render, missing: Sequence[Piece], told: Told) -> None:
-        self._told, self._frames = told, render.times.num_frames
-        self._written = missing[0].made[0] if missing else self._frames
-        self._work = self._worked = 0
+        frames, work = render.times.num_frames, 0
         for section, group in groupby(missing, key=lambda piece: piece.section):
             if section.factor > 1:
                 pieces, start = list(group), section.shot[0]
@@ -222,21 +219,18 @@ class _Progress:
                 maker = render.makers[section.shot]
                 shot = as_pictures(render.job.clip.part(*section.shot), maker.content)
                 part = pictures_of(maker.content, part)
-                self._work += network_work(maker.ladder, shot, render._segment(section), part)
+                work += network_work(maker.ladder, shot, render._segment(section), part)
+        kept = missing[0].made[0] if missing else frames
+        self._told, self._now = told, RunProgress(frames, work, written=kept, before=kept)
 
     def worked(self, voxels: int) -> None:
-        # A tile that was halved for lack of memory is computed twice.
-        self._worked = min(self._worked + voxels, self._work)
+        self._now.made(voxels)
         self._show()
 
     def written(self) -> None:
-        self._written += 1
+        self._now.written += 1
         self._show()
 
     def _show(self) -> None:
-        share = self._worked / self._work if self._work else self._written / self._frames
-        seconds = self._told.seconds
-        left = seconds * (1 - share) / share if share else None
-        rate = f", {duration(left)} left" if left is not None else ""
-        text = f"{percent(share)}, {self._written}/{self._frames} frames written{rate}"
-        self._told.show(text, share=share, left=left)
+        now, seconds = self._now, self._told.seconds
+        self._told.show(now.line(seconds), share=now.share, left=now.left(seconds))

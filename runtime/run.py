@@ -48,24 +48,37 @@ class RunProgress:
     Args:
         frames: output frames in all. work: voxels the network is to make in all.
         written: frames written. worked: voxels made; the better measure of time, since frames
-            come out in bursts.
+            come out in bursts. before: frames that an earlier run left.
     """
 
     frames: int
     work: int
     written: int = 0
     worked: int = 0
+    before: int = 0
+
+    def made(self, voxels: int) -> None:
+        """Count a piece of network work."""
+        # A tile that was halved for lack of memory is computed twice.
+        self.worked = min(self.worked + voxels, self.work)
+
+    @property
+    def share(self) -> float:
+        """Of the work that is done; of the frames where there is none for the network."""
+        return self.worked / self.work if self.work else self.written / self.frames
+
+    def left(self, seconds: float) -> float | None:
+        """Seconds to go, `seconds` after the start; None before anything was done."""
+        return seconds * (1 - self.share) / self.share if self.share else None
 
     def line(self, seconds: float) -> str:
         """For people, `seconds` after the start."""
-        share = self.worked / self.work
-        if not share:
-            return f"{percent(share)} of {self.frames} frames"
-        rate, left = self.frames * share / max(seconds, 1e-9), seconds * (1 - share) / share
-        return (
-            f"{percent(share)}, {self.written}/{self.frames} frames written, {rate:.2g} frames/s, "
-            f"{duration(left)} left"
-        )
+        told = f"{percent(self.share)}, {self.written}/{self.frames} frames written"
+        left = self.left(seconds)
+        if left is None:
+            return told
+        rate = (self.frames - self.before) * self.share / max(seconds, 1e-9)
+        return f"{told}, {rate:.2g} frames/s, {duration(left)} left"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +158,7 @@ def run(
     progress = RunProgress(times.num_frames, network_work(ladder, info, segment))
 
     def worked(voxels: int) -> None:
-        # A tile that was halved for lack of memory is computed twice.
-        progress.worked = min(progress.worked + voxels, progress.work)
+        progress.made(voxels)
         report(progress)
 
     backend.worked = worked

@@ -10,7 +10,7 @@ from models import random_network
 from onnx import numpy_helper
 
 from tsr.calibration.collect import histograms
-from tsr.calibration.qdq import FORMATS, convolutions, quantised
+from tsr.calibration.qdq import FORMATS, convolutions, inner_layers, quantised
 from tsr.calibration.session import GraphNetwork
 from tsr.core.errors import ModelError
 from tsr.core.volume import Volume
@@ -40,6 +40,12 @@ def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
 
 def quantisers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     return [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+
+
+def test_the_inner_layers_are_weighed_by_their_weights(full: onnx.ModelProto) -> None:
+    """All but the first and the last, as large as the network's."""
+    sizes = [layer.weight.numel() for layer in random_network().layers]
+    assert inner_layers(full.graph) == dict(list(enumerate(sizes))[1:-1])
 
 
 def test_onnx_runtime_computes_the_inner_layers_on_bytes(

@@ -179,7 +179,14 @@ def test_progress_goes_to_standard_error(tmp_path: Path, tiny_onnx: Path, clip: 
 
 def test_progress_counts_work_before_frames_come_out() -> None:
     """Frames come in bursts: a share of the work tells how far a run is before the first one."""
-    assert RunProgress(frames=32, work=1000).line(0) == "0 % of 32 frames"
-    assert RunProgress(32, 1000, written=0, worked=250).line(10) == (
-        "25 %, 0/32 frames written, 0.8 frames/s, 30 s left"
-    )
+    now = RunProgress(frames=32, work=1000)
+    assert now.line(0) == "0 %, 0/32 frames written"
+    now.made(250)
+    assert now.line(10) == "25 %, 0/32 frames written, 0.8 frames/s, 30 s left"
+    now.made(5000)  # halved tiles are counted twice
+    assert now.share == 1
+
+
+def test_progress_without_network_work_counts_frames() -> None:
+    now = RunProgress(frames=8, work=0, written=2)
+    assert now.line(2) == "25 %, 2/8 frames written, 1 frames/s, 6 s left"
