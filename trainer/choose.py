@@ -45,10 +45,10 @@ WARM_UP, TIMED = 2, 4
 """Steps taken to know how long one takes."""
 
 TIE = 0.1
-"""dB by which another kind must beat `within`: about what rehearsals of another length change. On
-three clips so close, whole trainings from `within` were 0.03 to 0.17 dB better than from `both`; on
-two videos where `both` was 0.4 dB ahead, it was 0.2 and 1.1 dB better. It does not always hold: on
-one of these `both` was 0.02 dB ahead with other layers, and still 0.2 dB better (RESULTS.md)."""
+"""dB by which another kind must beat `within`. On three clips so close, whole trainings from
+`within` were 0.03 to 0.17 dB better than from `both`; on two videos where `both` was 0.4 dB ahead,
+it was 0.2 and 1.1 dB better. It does not always hold: another seed moves a rehearsal by 0.05 to
+0.3 dB, and whom short trainings favour, even by the truth, whole ones may not (RESULTS.md)."""
 
 LEARNED = 0.1
 """dB over cubic interpolation on crops of the video itself from which a network has learned: noise
