@@ -37,7 +37,7 @@ mistaken speeds show, which would otherwise hide at the ends."""
 FLOORS = (0.003, 0.01, 0.03, 0.1)
 """Power that is left where the blur takes all: noise, and motion not quite even."""
 
-MIN_PATCHES = 60
+MIN_PATCHES = 30
 MAX_ERROR = 0.1
 """Standard error up to which an estimate is trusted."""
 NEARLY_FULL = 0.85

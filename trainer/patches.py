@@ -2,7 +2,9 @@
 
 What the estimate of the exposure (`tsr.trainer.exposure`) looks at. A patch of one frame is looked
 for in the frame before and in the one after by normalised cross-correlation. It counts if it is
-found in both, at one place alone, and as far in the one direction as in the other.
+found in both, at one place alone, as far in the one direction as in the other, and if its quarters
+by themselves go the same way: what holds an edge of something that moves over a still ground seems
+to move less than it does, and so to be blurred for longer than the shutter was open.
 """
 
 from typing import NamedTuple
@@ -34,6 +36,15 @@ WAYS = (2.0, 13.0)
 """Pixels per frame that tell about blur, and leave the blur room in a patch."""
 UNEVEN = (0.5, 0.15)
 """Pixels, and share of the way, by which the ways before and after may differ."""
+
+QUARTER = SIDE // 2
+QUARTER_REACH = 5
+"""Pixels about the patch's way that a quarter of it is looked for."""
+ASTRAY = 2.0
+"""Pixels from the patch's way at which a quarter goes another. One of four may: with none, or with
+1 pixel, a clip of poured coffee has too few patches left, and its estimates are right with them."""
+FLAT = 0.05
+"""Share of the patch's power below which a quarter of it shows no way."""
 
 LOW, HIGH = 0.06, 0.30
 """Frequencies used, in cycles per pixel: below them the patch's border shows, above them noise."""
@@ -113,26 +124,57 @@ def _find(
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Where each patch has gone in another frame: (P, 2) pixels, and whether that is certain."""
     around = np.stack(
-        [other[y - REACH : y + SIDE + REACH, x - REACH : x + SIDE + REACH] for y, x in corners]
+        [other[y - REACH : y + SIDE + REACH, x - REACH : x + SIDE + REACH] for y, x in corners],
+        dtype=np.float64,
     )
-    likeness = _correlation(patches, around.astype(np.float64))  # (P, 2 · REACH + 1, same)
-    count, side = likeness.shape[:2]
-    every = np.arange(count)
-    y, x = np.divmod(likeness.reshape(count, -1).argmax(1), side)
-    best = likeness[every, y, x]
-    rows, columns = np.arange(side)[:, None], np.arange(side)
+    likeness = _correlation(patches, around)  # (P, 2 · REACH + 1, same)
+    y, x, best = _top(likeness)
+    rows, columns = np.arange(likeness.shape[1])[:, None], np.arange(likeness.shape[2])
     far = np.maximum(abs(rows - y[:, None, None]), abs(columns - x[:, None, None])) > APART
-    second = np.where(far, likeness, -1).reshape(count, -1).max(1)
-    inside = (y > 0) & (y < side - 1) & (x > 0) & (x < side - 1)
-    y, x = y.clip(1, side - 2), x.clip(1, side - 2)
-    way = np.stack(
-        [
-            y - REACH + _vertex(*(likeness[every, y + n, x] for n in (-1, 0, 1))),
-            x - REACH + _vertex(*(likeness[every, y, x + n] for n in (-1, 0, 1))),
-        ],
-        axis=1,
-    )
-    return way, inside & (best > MIN_LIKENESS) & (second < SECOND_PLACE * best)
+    second = np.where(far, likeness, -1).max((1, 2))
+    inside = (y > 0) & (y < 2 * REACH) & (x > 0) & (x < 2 * REACH)
+    way = _between_pixels(likeness, y, x) - REACH
+    certain = inside & (best > MIN_LIKENESS) & (second < SECOND_PLACE * best)
+    return way, certain & _together(patches, other, corners, way)
+
+
+def _together(
+    patches: Floats, other: Grey, corners: list[tuple[int, int]], way: Floats
+) -> NDArray[np.bool_]:
+    """Whether at least three quarters of each patch, or all that are not flat, go its way: (P,)."""
+    other = np.pad(other, QUARTER_REACH, mode="edge")
+    pixels = np.rint(way.clip(-REACH, REACH)).astype(int)
+    side = QUARTER + 2 * QUARTER_REACH
+    lively, astray = np.zeros((2, len(corners)), int)
+    for down, right in ((0, 0), (0, QUARTER), (QUARTER, 0), (QUARTER, QUARTER)):
+        quarters = patches[:, down : down + QUARTER, right : right + QUARTER]
+        quarters = quarters - quarters.mean((1, 2), keepdims=True)
+        places = np.array(corners) + pixels + (down, right)
+        around = np.stack([other[y : y + side, x : x + side] for y, x in places], dtype=np.float64)
+        likeness = _correlation(quarters, around)
+        y, x, _ = _top(likeness)
+        off = pixels + _between_pixels(likeness, y, x) - QUARTER_REACH - way
+        moves = (quarters**2).sum((1, 2)) > FLAT * (patches**2).sum((1, 2))
+        lively += moves
+        astray += moves & (np.hypot(*off.T) > ASTRAY)
+    together: NDArray[np.bool_] = astray <= np.maximum(lively - 3, 0)
+    return together
+
+
+def _top(likeness: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Row, column and value of the highest of each of (P, n, m): three times (P,)."""
+    flat = likeness.reshape(len(likeness), -1)
+    y, x = np.divmod(flat.argmax(1), likeness.shape[2])
+    return y, x, flat.max(1)
+
+
+def _between_pixels(likeness: Floats, y: NDArray[np.intp], x: NDArray[np.intp]) -> Floats:
+    """Where the tops of (P, n, m) at (y, x) lie between pixels: (P, 2)."""
+    every = np.arange(len(likeness))
+    y, x = y.clip(1, likeness.shape[1] - 2), x.clip(1, likeness.shape[2] - 2)
+    down = _vertex(*(likeness[every, y + n, x] for n in (-1, 0, 1)))
+    right = _vertex(*(likeness[every, y, x + n] for n in (-1, 0, 1)))
+    return np.stack([y + down, x + right], axis=1)
 
 
 def _correlation(patches: Floats, around: Floats) -> Floats:
@@ -140,19 +182,20 @@ def _correlation(patches: Floats, around: Floats) -> Floats:
     size = around.shape[1:]
     around = around - around.mean((1, 2), keepdims=True)
     product = np.conj(np.fft.rfft2(patches, size)) * np.fft.rfft2(around)
-    fits = size[0] - SIDE + 1
+    side = patches.shape[1]
+    fits = size[0] - side + 1
     together = np.fft.irfft2(product, size)[:, :fits, :fits]
-    energy = _sums(around**2) - _sums(around) ** 2 / SIDE**2
+    energy = _sums(around**2, side) - _sums(around, side) ** 2 / side**2
     own = (patches**2).sum((1, 2))[:, None, None]
     likeness: Floats = together / np.sqrt(np.maximum(energy * own, 1e-12))
     return likeness
 
 
-def _sums(values: Floats) -> Floats:
-    """Sums over all squares of a patch's size."""
+def _sums(values: Floats, side: int) -> Floats:
+    """Sums over all squares of so many pixels a side."""
     total = np.pad(values, ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
-    tall = total[:, SIDE:] - total[:, :-SIDE]
-    sums: Floats = tall[:, :, SIDE:] - tall[:, :, :-SIDE]
+    tall = total[:, side:] - total[:, :-side]
+    sums: Floats = tall[:, :, side:] - tall[:, :, :-side]
     return sums
 
 

@@ -122,6 +122,15 @@ def test_uneven_motion_is_left_out() -> None:
     assert len(moving_patches(first, second, second).ways) == 0
 
 
+def test_what_moves_in_part_is_left_out() -> None:
+    """A ground that slides past a still one: a patch across the edge goes neither's way."""
+    moving = [frame.mean(axis=0) for frame in render(Drift(speed=2.5), 3, *SIZE)]
+    still = np.arange(SIZE[1]) < SIZE[1] // 2
+    found = moving_patches(*(np.where(still, moving[0], frame) for frame in moving))
+    assert len(found.ways) > 8
+    np.testing.assert_allclose(found.ways, np.tile([0, 2.5], (len(found.ways), 1)), atol=0.15)
+
+
 def test_the_command_says_what_it_follows(tmp_path: Path) -> None:
     """`--exposure auto` prints the estimate with its error, and the result holds it."""
     truth = render(Drift(speed=4 / 4, direction=0.4), 4 * 10, 128, 160)
