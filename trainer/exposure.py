@@ -38,6 +38,7 @@ FLOORS = (0.003, 0.01, 0.03, 0.1)
 """Power that is left where the blur takes all: noise, and motion not quite even."""
 
 MIN_PATCHES = 30
+"""Fewer show one thing's own pattern rather than blur."""
 MAX_ERROR = 0.1
 """Standard error up to which an estimate is trusted."""
 NEARLY_FULL = 0.85
