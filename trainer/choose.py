@@ -47,8 +47,8 @@ WARM_UP, TIMED = 2, 4
 TIE = 0.1
 """dB by which another kind must beat `within`. On three clips so close, whole trainings from
 `within` were 0.03 to 0.17 dB better than from `both`; on two videos where `both` was 0.4 dB ahead,
-it was 0.2 and 1.1 dB better. It does not always hold: another seed moves a rehearsal by 0.05 to
-0.3 dB, and whom short trainings favour, even by the truth, whole ones may not (RESULTS.md)."""
+it was 0.2 and 1.1 dB better. It does not always hold: another seed moves a rehearsal by 0.1 to
+0.6 dB, and whom short trainings favour, even by the truth, whole ones may not (RESULTS.md)."""
 
 LEARNED = 0.1
 """dB over cubic interpolation on crops of the video itself from which a network has learned: noise

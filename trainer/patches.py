@@ -135,21 +135,24 @@ def _find(
     inside = (y > 0) & (y < 2 * REACH) & (x > 0) & (x < 2 * REACH)
     way = _between_pixels(likeness, y, x) - REACH
     certain = inside & (best > MIN_LIKENESS) & (second < SECOND_PLACE * best)
-    return way, certain & _together(patches, other, corners, way)
+    if certain.any():  # the quarters of others need not be asked
+        places = np.array(corners)[certain]
+        certain[certain] = _together(patches[certain], other, places, way[certain])
+    return way, certain
 
 
 def _together(
-    patches: Floats, other: Grey, corners: list[tuple[int, int]], way: Floats
+    patches: Floats, other: Grey, corners: NDArray[np.intp], way: Floats
 ) -> NDArray[np.bool_]:
     """Whether at least three quarters of each patch, or all that are not flat, go its way: (P,)."""
     other = np.pad(other, QUARTER_REACH, mode="edge")
-    pixels = np.rint(way.clip(-REACH, REACH)).astype(int)
+    pixels = np.rint(way).astype(int)
     side = QUARTER + 2 * QUARTER_REACH
     lively, astray = np.zeros((2, len(corners)), int)
     for down, right in ((0, 0), (0, QUARTER), (QUARTER, 0), (QUARTER, QUARTER)):
         quarters = patches[:, down : down + QUARTER, right : right + QUARTER]
         quarters = quarters - quarters.mean((1, 2), keepdims=True)
-        places = np.array(corners) + pixels + (down, right)
+        places = corners + pixels + (down, right)
         around = np.stack([other[y : y + side, x : x + side] for y, x in places], dtype=np.float64)
         likeness = _correlation(quarters, around)
         y, x, _ = _top(likeness)
