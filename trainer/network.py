@@ -1,33 +1,22 @@
 """The video-specific network and its file (paper 4.1, Fig. 8a)."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
+from tsr.core.model_file import read_weights
+from tsr.core.network_shape import CENTRE, KERNELS
 from tsr.core.outputs import completed
 from tsr.core.tiling import NETWORK_HALO
-
-KERNELS = ((3, 3, 3), *[(1, 3, 3)] * 2, (3, 3, 3), *[(1, 3, 3)] * 3, (3, 3, 3))
-"""(t, h, w) extent of the eight convolutions; sharper in space than in time (method-notes.md). The
-release has its second 3×3×3 in the second place; behind two more layers that see the frames one by
-one, it compares what they hold instead of their pixels: 0.15 to 0.4 dB in the first pass on three
-clips, for 0 to 3 % more work by the size of tiles (benchmarks/RESULTS.md, "Trials")."""
-
 
 EDGE_FRAMES = sum(t // 2 for t, _, _ in KERNELS[1:])
 """Frames at each temporal end of a crop that training leaves out (release: 2): the cubic
 interpolation sees less there than it will inside a video."""
-
-CENTRE = 0.5
-"""Taken off the input: with values around zero no layer dies early on (+0.15 dB at 900 steps)."""
 
 LAST_LAYER_GAIN = 0.1
 """Of the last layer's He initialisation: training starts near the interpolation, yet every layer
@@ -124,25 +113,7 @@ def load_model(path: Path) -> tuple[TsrNetwork, ModelCard]:
     Raises:
         ModelError: the file is missing, damaged, foreign, or its weights do not fit its card.
     """
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist; make it with tsr-train VIDEO -o {path.name}")
-    try:
-        with safe_open(path, "pt") as file:
-            card = ModelCard.from_json((file.metadata() or {}).get(METADATA_KEY), path)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ModelError(
-            f"{path} is not a readable .safetensors model ({error}); train again with tsr-train"
-        ) from error
+    weights, card = read_weights(path)
     network = TsrNetwork(card.channels)
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    if found != expected:
-        raise ModelError(
-            f"{path}: its weights do not fit a network of {card.channels} channels; if another "
-            "version made it, train again with tsr-train"
-        )
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
-        raise ModelError(f"{path} holds weights that are not finite; train again")
-    network.load_state_dict(state)
+    network.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     return network.eval(), card

@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY
+from tsr.core.network_shape import CENTRE
 from tsr.core.tiling import NETWORK_HALO
-from tsr.trainer.network import CENTRE, EDGE_FRAMES, TsrNetwork, load_model, save_model
+from tsr.trainer.network import EDGE_FRAMES, TsrNetwork, load_model, save_model
 from tsr.trainer.torch_ops import pad_halo
 
 HALO = (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w)
