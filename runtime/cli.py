@@ -76,8 +76,9 @@ def main(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Raise the frame rate of CLIP with MODEL (.onnx, .plan), undoing motion blur and aliasing.
+    """Raise the frame rate of CLIP with MODEL, undoing motion blur and aliasing.
 
+    MODEL is an .onnx, which runs anywhere; for a GPU also a .plan, or a .safetensors as trained.
     CLIP is a video, a folder of PNG images, or - for a video through a pipe, of any kind.
     """
     check_tile(tile)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tsr.core.errors import DeviceError
 from tsr.runtime.device_interface import Memory
-from tsr.runtime.kernels import SIGNATURES, THREADS, kernel_module
+from tsr.runtime.kernels import SHARED, SIGNATURES, TENSOR_CORES, THREADS, kernel_module
 from tsr.runtime.upload_ring import UploadRing
 
 
@@ -65,6 +65,8 @@ class CudaDevice:
         device = driver.Device(ordinal)
         self.name: str = device.name()
         self.capability: tuple[int, int] = device.compute_capability()
+        attributes = driver.device_attribute
+        self.multiprocessors: int = device.get_attribute(attributes.MULTIPROCESSOR_COUNT)
         module = kernel_module(self.capability) if module is None else module
         with _told(f"give us {self.name}; another program may have it to itself"):
             self._context = device.retain_primary_context()
@@ -81,6 +83,10 @@ class CudaDevice:
                 name: self._module.get_function(name).prepare(signature)
                 for name, signature in SIGNATURES.items()
             }
+            if self.capability >= TENSOR_CORES:
+                limit = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+                for name, num_bytes in SHARED.items():
+                    self._kernels[name].set_attribute(limit, num_bytes)
 
     @property
     def stream_handle(self) -> int:
@@ -178,7 +184,9 @@ class CudaDevice:
         """Start a kernel of `tsr.runtime.kernels`."""
         function = self._kernels[kernel]
         with _told(f"start the kernel {kernel}"):
-            function.prepared_async_call(grid, (THREADS, 1, 1), self._stream, *arguments)
+            function.prepared_async_call(
+                grid, (THREADS, 1, 1), self._stream, *arguments, shared_size=SHARED.get(kernel, 0)
+            )
 
     def mark(self) -> Any:
         """A point in the order of work."""

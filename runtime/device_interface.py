@@ -22,6 +22,9 @@ class Device(Protocol):
     `begin_download` copy beside it."""
 
     name: str
+    capability: tuple[int, int]
+    """Its generation, as CUDA counts them."""
+    multiprocessors: int
 
     def allocate(self, num_bytes: int) -> Memory:
         """Memory with unspecified content."""

@@ -24,7 +24,8 @@ def open_backend(
     """Load a model where it shall run.
 
     Args:
-        model: an .onnx or .plan file from `tsr-export`; a plan needs a GPU.
+        model: an .onnx or .plan file from `tsr-export`, or a .safetensors from `tsr-train`; but
+            for the .onnx they need a GPU.
         device: `auto` takes a GPU if there is one and ONNX Runtime can use it.
         tile: network output per call (frames, rows, columns); the backend's own if None, or what
             a plan was tuned for.
@@ -37,8 +38,9 @@ def open_backend(
         raise SettingsError(f"device {device} is unknown; choose {', '.join(DEVICES)}")
     if device == "cuda" and cpu_engine != "auto":
         raise SettingsError(f"the CPU engine {cpu_engine} computes nothing on a GPU; drop one")
-    if model.suffix == ".plan":
-        return open_plan(model, "cpu" if cpu_engine != "auto" else device, tile)
+    if model.suffix in (".plan", ".safetensors"):
+        opened = open_plan if model.suffix == ".plan" else open_trained
+        return opened(model, "cpu" if cpu_engine != "auto" else device, tile)
     if device == "cuda" or (device == "auto" and cpu_engine == "auto" and cuda_is_there()):
         from tsr.runtime import cuda_backend
         from tsr.runtime.device import CudaDevice
@@ -89,6 +91,24 @@ def open_plan(
     gpu = CudaDevice()
     network = TensorRtNetwork(model, gpu)
     return cuda_backend.CudaBackend(gpu, network, tile), network.card
+
+
+def open_trained(
+    model: Path, device: str, tile: tuple[int, int, int] | None
+) -> tuple[Backend[Any], ModelCard]:
+    """Load a model as it was trained, for our own convolutions; see `open_backend`."""
+    from tsr.runtime import cuda_backend
+    from tsr.runtime.device import CudaDevice, missing
+    from tsr.runtime.tensor_core_network import TensorCoreNetwork
+
+    anywhere = f"tsr-export {model} makes an .onnx that runs anywhere"
+    if device == "cpu":
+        raise DeviceError(f"{model} as it was trained runs on GPUs only; {anywhere}")
+    if reason := missing():
+        raise DeviceError(f"{model} as it was trained needs an NVIDIA GPU: {reason}; {anywhere}")
+    gpu = CudaDevice()
+    network = TensorCoreNetwork(model, gpu)
+    return cuda_backend.CudaBackend(gpu, network, tile or cuda_backend.TILE), network.card
 
 
 def cuda_is_there() -> bool:

@@ -128,7 +128,7 @@ def run(
     """Raise the frame rate of `clip` by the model and write it to `output`.
 
     Args:
-        model: an .onnx file from `tsr-export`.
+        model: see `open_backend`.
         output: the file or folder; beside the clip and named after the factor if None.
         factor, start, exposure: the ladder; the model's own if None.
         slow_motion: keep the input's rate and stretch time instead.

@@ -75,6 +75,9 @@ class Driver(types.ModuleType):
             def compute_capability(self) -> tuple[int, int]:
                 return 9, 0
 
+            def get_attribute(self, attribute: str) -> int:
+                return {"multiprocessors": 3}[attribute]
+
             def retain_primary_context(self) -> Any:
                 driver.ask("retain")
                 return types.SimpleNamespace(push=lambda: driver.ask("push"), pop=lambda: None)
@@ -106,6 +109,9 @@ class Driver(types.ModuleType):
         event.time_till = lambda other: 250.0
         return event
 
+    device_attribute = types.SimpleNamespace(MULTIPROCESSOR_COUNT="multiprocessors")
+    function_attribute = types.SimpleNamespace(MAX_DYNAMIC_SHARED_SIZE_BYTES="shared")
+
     def start(self, kernel: str, grid: Any, block: Any, stream: Any, *arguments: int) -> None:
         """What a kernel's launch comes to."""
         self.ask("launch", kernel, grid, block, stream.name, arguments)
@@ -114,10 +120,21 @@ class Driver(types.ModuleType):
         self.ask("module", data)
 
         def function(kernel: str) -> Any:
-            def prepared_async_call(grid: Any, block: Any, stream: Any, *arguments: Any) -> None:
+            shared = [48 << 10]
+
+            def set_attribute(attribute: str, value: int) -> None:
+                assert attribute == "shared"
+                shared[0] = value
+
+            def prepared_async_call(
+                grid: Any, block: Any, stream: Any, *arguments: Any, shared_size: int = 0
+            ) -> None:
+                assert shared_size <= shared[0]
                 self.start(kernel, grid, block, stream, *arguments)
 
-            prepared = types.SimpleNamespace(prepared_async_call=prepared_async_call)
+            prepared = types.SimpleNamespace(
+                prepared_async_call=prepared_async_call, set_attribute=set_attribute
+            )
             return types.SimpleNamespace(prepare=lambda signature: prepared)
 
         return types.SimpleNamespace(get_function=function)

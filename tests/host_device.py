@@ -35,6 +35,8 @@ class HostDevice:
     """
 
     name = "host"
+    capability = (9, 0)
+    multiprocessors = 3
 
     def __init__(self, library: Path | None = None) -> None:
         if library is not None:

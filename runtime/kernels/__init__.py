@@ -24,14 +24,26 @@ THREADS = 256
 
 SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
+    "convolve_16": "PPPPiiiiiii",
+    "convolve_64": "PPPPiiiiiii",
+    "convolve_128": "PPPPiiiiiii",
     "gather": "PqiiPPiiiPii",
     "halve": "PqPqiiiPP",
     "load_planes": "PiiiiiiPPqii",
+    "pack_window": "PqiPP",
     "place": "PiiiPqPqPiiiiii",
     "shift": "PqPqPii",
     "store_planes": "PqiiPiiiiiiPP",
+    "unpack_sums": "PPqPiiiiPq",
 }
 """Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""
+
+SHARED = {"convolve_16": 48384, "convolve_64": 76032, "convolve_128": 95488}
+"""Bytes of shared memory that a kernel is given at launch: more than one gets unasked, and no more
+than any GPU with the tensor cores in question has."""
+
+TENSOR_CORES = (8, 0)
+"""The first generation on which the kernels in `SHARED` work: Ampere."""
 
 FLAGS = ("-std=c++17", "-O3")
 

@@ -101,7 +101,8 @@ HD float total(const float* __restrict__ opened, int frames) {
 
 // KERNEL(name, threads, (parameters), body) is a __global__ function on a GPU; on a host, a function
 // that runs the blocks of `grid` one after the other. TILE_KERNEL also has shared memory, and a
-// number of blocks that a multiprocessor must hold at once.
+// number of blocks that a multiprocessor must hold at once. TENSOR_KERNEL has more shared memory than a
+// kernel gets unasked, in pieces of 16 bytes (tsr.runtime.kernels.SHARED), and a multiprocessor to itself.
 #ifdef __CUDACC__
 #define KERNEL(name, threads, parameters, ...)                                  \
     extern "C" __global__ void __launch_bounds__(threads) name parameters {     \
@@ -115,6 +116,13 @@ HD float total(const float* __restrict__ opened, int frames) {
         const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};         \
         const Team team{(int)threadIdx.x, threads};                                   \
         __VA_ARGS__;                                                                  \
+    }
+#define TENSOR_KERNEL(name, threads, pieces, parameters, ...)                  \
+    extern "C" __global__ void __launch_bounds__(threads, 1) name parameters { \
+        extern __shared__ warp::Piece shared[];                                \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};  \
+        const Team team{(int)threadIdx.x, threads};                            \
+        __VA_ARGS__;                                                           \
     }
 #else
 extern "C" {
@@ -135,5 +143,12 @@ __attribute__((weak)) int grid[3] = {1, 1, 1};
     KERNEL(name, threads, parameters, {                               \
         float* shared = name##_shared;                                \
         __VA_ARGS__;                                                  \
+    })
+#define TENSOR_KERNEL(name, threads, pieces, parameters, ...)            \
+    static warp::Piece name##_shared[pieces];                            \
+    extern "C" int name##_shared_bytes() { return sizeof name##_shared; } \
+    KERNEL(name, threads, parameters, {                                  \
+        warp::Piece* shared = name##_shared;                             \
+        __VA_ARGS__;                                                     \
     })
 #endif
