@@ -28,10 +28,11 @@ STAMP = VideoStamp(
 
 
 def own_models(folder: Path, channels: int = CHANNELS) -> list[Path]:
-    """The same network in FP32, FP16, INT8 and FP8, and FP16 with its 1×3×3 layers as 2D ones."""
+    """The same network in FP32, FP16, INT8 and FP8, as it was trained, and in FP16 with its 1×3×3
+    layers as 2D ones."""
     network = random_network(channels)
     card = ModelCard(channels=channels, ladder=ScaleLadder(Fraction(1, 8), 8), video=STAMP)
-    weights = folder / "random.safetensors"
+    weights = folder / f"fp16-{channels}.safetensors"
     save_model(weights, network, card)
     plain, half, flat = (folder / f"{name}-{channels}.onnx" for name in ("fp32", "fp16", "fp16-2d"))
     to_onnx(weights, plain)
@@ -44,7 +45,7 @@ def own_models(folder: Path, channels: int = CHANNELS) -> list[Path]:
         _narrow(network, card, ranges, number, folder / f"{number}-{channels}.onnx")
         for number in numbers
     ]
-    return [plain, half, flat, *narrow]
+    return [plain, half, weights, flat, *narrow]
 
 
 def random_network(channels: int) -> TsrNetwork:

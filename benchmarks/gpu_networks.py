@@ -17,6 +17,7 @@ from tsr.runtime.cuda_backend import TILE, CudaBackend
 from tsr.runtime.cuda_kernels import CudaKernels
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.onnx_network import OnnxNetwork
+from tsr.runtime.tensor_core_network import TensorCoreNetwork
 from tsr.runtime.tensorrt_network import TensorRtNetwork
 
 TILES = (TILE, (32, 184, 320), (16, 368, 640), (64, 120, 160))
@@ -50,8 +51,8 @@ class Candidate:
 def candidates(
     device: CudaDevice, models: Sequence[Path], folder: Path
 ) -> Iterator[Candidate | str]:
-    """Each .onnx by ONNX Runtime and as the engines that can be built of it, each .plan as it is;
-    where something is missing, a line that says so.
+    """Each .onnx by ONNX Runtime and as the engines that can be built of it, each .plan and each
+    .safetensors as it is; where something is missing, a line that says so.
 
     Args:
         folder: for the engines built here.
@@ -60,6 +61,8 @@ def candidates(
     attempts: list[tuple[Path, Callable[[], Candidate]]] = [
         (model, partial(_plan, model, device, known))
         if model.suffix == ".plan"
+        else (model, partial(_trained, model, device))
+        if model.suffix == ".safetensors"
         else (model, partial(_onnx, model, device))
         for model in models
     ]
@@ -78,6 +81,13 @@ def candidates(
 def _onnx(model: Path, device: CudaDevice) -> Candidate:
     run = onnx_cuda.OnnxCudaNetwork(model, device)
     return Candidate(f"{model.stem} · {run.name}", model, run, run.card, model)
+
+
+def _trained(model: Path, device: CudaDevice) -> Candidate:
+    """By our own convolutions; what is right is said by the .onnx beside it, if there is one."""
+    run, beside = TensorCoreNetwork(model, device), model.with_suffix(".onnx")
+    reference = beside if beside.is_file() else None
+    return Candidate(f"{model.stem} · {run.name}", model, run, run.card, reference)
 
 
 def _engine(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.core.network_shape import KERNELS
 from tsr.core.volume import Volume
 
 Span = tuple[int, int]
@@ -25,7 +26,7 @@ class Halo:
     w: int
 
 
-NETWORK_HALO = Halo(t=3, h=8, w=8)
+NETWORK_HALO = Halo(*(sum(kernel[axis] // 2 for kernel in KERNELS) for axis in range(3)))
 """Radius of the eight layers: three 3×3×3 and five 1×3×3 convolutions (paper, Fig. 8a)."""
 
 

@@ -47,7 +47,7 @@ def conv_layers(weights: Weights) -> list[ConvLayer]:
         (weights[weight_name(n)], weights[bias_name(n)]) for n in range(len(KERNELS))
     )
     channels = len(first[1])
-    wide = 64 if channels <= 64 else _up(channels, 128)
+    wide = 64 if channels <= 64 else -(-channels // 128) * 128
     kernel = "convolve_64" if wide == 64 else "convolve_128"
     unrolled = first[0].transpose(0, 2, 1, 3, 4).reshape(channels, -1, 1, 3, 3)
     colours = np.zeros((STEP, channels, 1, 3, 3), np.float32)
@@ -90,7 +90,3 @@ def _layer(
     biases[: len(bias)] = bias
     block = int(kernel.split("_")[1])
     return ConvLayer(kernel, packed(whole, block), biases, taps, given // STEP, made // 8)
-
-
-def _up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple

@@ -1,6 +1,7 @@
 """The video-specific network and its file (paper 4.1, Fig. 8a)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from tsr.core.model_card import METADATA_KEY, ModelCard
 from tsr.core.model_file import read_weights
-from tsr.core.network_shape import CENTRE, KERNELS
+from tsr.core.network_shape import CENTRE, KERNELS, widths
 from tsr.core.outputs import completed
 from tsr.core.tiling import NETWORK_HALO
 
@@ -35,10 +36,9 @@ class TsrNetwork(nn.Module):
 
     def __init__(self, channels: int = 128) -> None:
         super().__init__()
-        widths = [3, *[channels] * (len(KERNELS) - 1), 3]
         self.body = nn.ModuleList(
             nn.Conv3d(before, after, kernel)
-            for before, after, kernel in zip(widths[:-1], widths[1:], KERNELS, strict=True)
+            for (before, after), kernel in zip(pairwise(widths(channels)), KERNELS, strict=True)
         )
 
     @property
