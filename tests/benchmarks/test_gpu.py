@@ -14,6 +14,7 @@ from benchmarks import gpu as gpu_benchmark
 from benchmarks import gpu_kernels, gpu_networks, results_md
 from benchmarks.gpu_models import own_models
 from benchmarks.gpu_networks import Candidate, candidates, network
+from tsr.core.model_file import read_weights
 from tsr.export.to_engine import EngineOptions, to_engine
 from tsr.runtime import device
 from tsr.runtime.onnx_network import OnnxNetwork, read_card
@@ -93,6 +94,9 @@ def test_every_kernel_is_compared_before_it_is_timed(host_library: Path) -> None
 def test_without_a_model_one_is_made_in_every_precision(tmp_path: Path) -> None:
     """FP16 in both forms; all can be opened, and the 2D form is the same function."""
     made = own_models(tmp_path, channels=8)
+    trained = made.pop(2)
+    assert trained == made[1].with_suffix(".safetensors")  # what is right is said by that .onnx
+    assert read_weights(trained)[1].channels == 8
     assert [path.stem for path in made] == ["fp32-8", "fp16-8", "fp16-2d-8", "int8-8", "fp8-8"]
     assert [read_card(path).precision for path in made] == ["fp32", "fp16", "fp16", "int8", "fp8"]
 
