@@ -32,6 +32,16 @@ with their surroundings, as at run time, instead of zeros, half as many in the s
 of those come from the video's own rate (`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at
 ×8, by clip."""
 
+MISLED = 0.5
+"""Share of what the examples taught, in dB over cubic interpolation, that the last part may lose.
+More shows that the video's own rate misleads: aliased motion whose direction a network has not
+learned yet it makes the wrong way, and then learns from what it made. On stripes all of 5.8 dB was
+lost so, where examples alone gained 2.5 more (benchmarks/RESULTS.md)."""
+
+TAUGHT_LEAST = 1.0
+"""dB over cubic interpolation that are taken to have been taught at least, since a validation moves
+by some tenths of a dB from chance."""
+
 REPORT_SECONDS = 5.0
 """Time between two reports when no validation falls due."""
 
@@ -115,7 +125,10 @@ def train_on_volume(
     while (used := progress(config, state)) < 1:
         rate = policy.rate(used, state.errors[state.last_part or 0 :])
         if state.last_part is None and last_part_begins(config, used, rate):
-            state.last_part = len(state.history)
+            if not state.history or state.history[-1][0] < state.step:  # to know what was learned
+                validate(state, validation, mean_loss(losses, state.step, config))
+                losses.clear()
+            state.last_part, state.learned = len(state.history), copied(state.best)
             policy = learning_rate_policy(config)
             rate = policy.rate(used, [])
         if rate == 0:
@@ -132,8 +145,11 @@ def train_on_volume(
         if due or now - reported >= REPORT_SECONDS:
             loss = mean_loss(losses, state.step, config)
             if due:  # also when interrupted: the run that goes on starts behind this step
-                state.history.append((state.step, loss, validate(state, validation)))
+                validate(state, validation, loss)
                 losses.clear()
+                if state.misled and consistency is not None:
+                    consistency, policy = None, learning_rate_policy(config)
+                    finishing = step_function(state, sampler, config, exposures, around=True)
                 checkpoint()
             reported = time.monotonic()
             speed = (state.step - before[0]) / max(reported - started, 1e-9)
@@ -165,8 +181,9 @@ def describe(
 def between_frames(
     video: Volume, config: TrainConfig, state: TrainState, exposure: float
 ) -> Consistency | None:
-    """What the last part of a training learns its own rate from; None if the video is too small."""
-    if not Consistency.fits(video, config.crop):
+    """What the last part of a training learns its own rate from; None if the video is too small, or
+    that has misled it."""
+    if state.misled or not Consistency.fits(video, config.crop):
         return None
     device = state.generator.device
     half = computes_half(config, device)
@@ -186,12 +203,12 @@ def remake(state: TrainState, consistency: Consistency, used: float) -> None:
 
 
 def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
-    """Mean of the losses.
+    """Mean of the losses, 0 of none.
 
     Raises:
         SettingsError: the training diverged.
     """
-    loss = float(torch.stack(losses).mean())
+    loss = float(torch.stack(losses).mean()) if losses else 0.0
     if not loss < float("inf"):
         raise SettingsError(
             f"training diverged before step {step}; lower --learning-rate "
@@ -200,12 +217,29 @@ def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
     return loss
 
 
-def validate(state: TrainState, validation: Validation) -> float:
-    """Validate the weights, and keep them if they are the best so far (see `TrainState`)."""
+def validate(state: TrainState, validation: Validation, loss: float = 0.0) -> None:
+    """Validate the weights; keep them if they are the best so far, or go back if they were misled
+    (see `TrainState`). `loss` is entered into the history beside it."""
     psnr = validation.psnr(state.network)
+    state.history.append((state.step, loss, psnr))
     if psnr > state.best_psnr or state.maker is not None:
-        state.best = copied(state.network.state_dict())
-    return psnr
+        state.best, state.best_psnr = copied(state.network.state_dict()), psnr
+    if state.maker is not None and is_misled(state, psnr, validation.cubic_psnr):
+        go_back(state)
+
+
+def is_misled(state: TrainState, psnr: float, cubic: float) -> bool:
+    """Whether the video's own rate has undone what the examples taught: `psnr` is now's."""
+    taught = max(state.learned_psnr - cubic, TAUGHT_LEAST)
+    return psnr < state.learned_psnr - MISLED * taught
+
+
+def go_back(state: TrainState) -> None:
+    """Take the weights from before the last part, which begins anew, from examples alone."""
+    assert state.learned is not None  # kept when the last part begins
+    state.network.load_state_dict(state.learned)
+    state.best, state.best_psnr = copied(state.learned), state.learned_psnr
+    state.maker, state.misled, state.last_part = None, True, len(state.history)
 
 
 def learning_rate_policy(config: TrainConfig) -> LearningRate:

@@ -1,6 +1,7 @@
 """Everything a training run needs to go on: one file of plain tensors, no pickle."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -29,7 +30,9 @@ class TrainState:
     Args:
         network: the weights that training moves.
         optimisers: what moves them, each with its moments.
-        best: the weights that are the result so far (see `best_psnr`).
+        best: the weights that are the result so far: those that validated best; but once they learn
+            from the video's own rate (`maker`), which no validation sees, the last ones validated.
+        best_psnr: their validation PSNR in dB; minus infinity before the first.
         generator: source of all random choices.
         step: steps done.
         seconds: time spent in steps, over all sittings.
@@ -38,12 +41,15 @@ class TrainState:
         last_part: validations before the last part of the training, None until it begins.
         maker: the weights that made the frames between the input's (`tsr.trainer.consistency`).
         made: the share of the budget that was used then.
+        learned: the best weights before the last part, which a training goes back to when the
+            video's own rate misleads it. misled: whether it did.
     """
 
     network: TsrNetwork
     optimisers: list[torch.optim.Optimizer]
     best: Weights
     generator: torch.Generator
+    best_psnr: float = -math.inf
     step: int = 0
     seconds: float = 0.0
     history: list[tuple[int, float, float]] = field(default_factory=list)
@@ -51,6 +57,8 @@ class TrainState:
     last_part: int | None = None
     maker: Weights | None = None
     made: float = 0.0
+    learned: Weights | None = None
+    misled: bool = False
 
     @classmethod
     def fresh(cls, config: TrainConfig, device: torch.device) -> Self:
@@ -66,14 +74,9 @@ class TrainState:
         )
 
     @property
-    def best_psnr(self) -> float:
-        """Validation PSNR of the weights in `best`; minus infinity before the first.
-
-        What is learned at the video's own rate shows in no validation on its rect_2, so that from
-        then on the last weights are the best: the learning rate only falls.
-        """
-        psnrs = [psnr for _, _, psnr in self.history] or [-float("inf")]
-        return max(psnrs) if self.maker is None else psnrs[-1]
+    def learned_psnr(self) -> float:
+        """Validation PSNR in dB of `learned`."""
+        return max(psnr for _, _, psnr in self.history[: self.last_part])
 
     @property
     def errors(self) -> list[tuple[int, float]]:
@@ -83,7 +86,12 @@ class TrainState:
     def save(self, path: Path, identity: dict[str, Any]) -> None:
         """Write the run to `path`; `identity` says which run it is (see `load`)."""
         tensors: Weights = {"generator": self.generator.get_state()}
-        groups = {"weights": self.network.state_dict(), "best": self.best, "maker": self.maker}
+        groups = {
+            "weights": self.network.state_dict(),
+            "best": self.best,
+            "maker": self.maker,
+            "learned": self.learned,
+        }
         for group, weights in groups.items():
             tensors |= {f"{group}.{name}": tensor.cpu() for name, tensor in (weights or {}).items()}
         for n, optimiser in enumerate(self.optimisers):
@@ -97,6 +105,8 @@ class TrainState:
             "choice": self.choice,
             "last_part": self.last_part,
             "made": self.made,
+            "best_psnr": self.best_psnr if self.history else None,  # JSON knows no infinity
+            "misled": self.misled,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         with completed(path) as temporary:
@@ -127,7 +137,8 @@ class TrainState:
             self._restore(tensors)
             self.step, self.seconds = note["step"], note["seconds"]
             self.choice, self.made = note["choice"], note["made"]
-            self.last_part = note["last_part"]
+            self.last_part, self.misled = note["last_part"], note["misled"]
+            self.best_psnr = -math.inf if note["best_psnr"] is None else note["best_psnr"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(
@@ -144,7 +155,7 @@ class TrainState:
         self.network.load_state_dict(group("weights"))
         for name in self.best:
             self.best[name] = group("best")[name].to(device)
-        self.maker = group("maker") or None
+        self.maker, self.learned = group("maker") or None, group("learned") or None
         for n, optimiser in enumerate(self.optimisers):
             moments: dict[int, Weights] = {}
             for key, tensor in group(f"optimiser{n}").items():

@@ -130,13 +130,15 @@ def train(
                 checkpoint=lambda: state.save(state_file, identity),
                 stop=stop,
             )
+        if state.misled:
+            note("its own rate misled the training, which went on from the examples alone")
         interrupted = stop()
     if config.examples == "none":
         state.network.silence()
         interrupted = False
     if not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
-        state.history.append((state.step, 0.0, validate(state, validation)))
+        validate(state, validation)
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(

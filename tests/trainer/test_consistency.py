@@ -15,19 +15,24 @@ from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
 from tsr.trainer.loop import train_on_volume
 from tsr.trainer.network import TsrNetwork
-from tsr.trainer.state import TrainState
+from tsr.trainer.state import TrainState, Weights, copied
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo
 
 CPU = torch.device("cpu")
 CROP = (16, 16, 16)
 CONFIG = TrainConfig(channels=4, steps=20, batch=4, examples="both", precision="fp32")
 STEP = 0.01
+SPOKES = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
 
 
 def places(frames: int, height: int = 20, width: int = 24) -> np.ndarray:
     """A video whose colour says where and when: red the time, green the row, blue the column."""
     where = np.meshgrid(*map(np.arange, (frames, height, width)), indexing="ij")
     return (STEP * np.stack(where)).astype(np.float32)
+
+
+def equal(one: Weights, other: Weights) -> bool:
+    return all(torch.equal(weight, other[name]) for name, weight in one.items())
 
 
 def silent() -> TsrNetwork:
@@ -85,12 +90,11 @@ def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
 
 
 def test_frames_between_are_made_by_the_weights_of_now() -> None:
-    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
     drawn = []
     for seed in (0, 0, 1):
         network = TsrNetwork(4)
         network.initialise(torch.Generator().manual_seed(seed))
-        between = Consistency(video, CROP, CPU)
+        between = Consistency(SPOKES, CROP, CPU)
         between.remake(network)
         drawn.append(between.draw(4, torch.Generator().manual_seed(2)))
     (base, known), again, other = drawn
@@ -105,14 +109,13 @@ def test_a_training_broken_off_goes_on_with_the_same_frames_between(
 ) -> None:
     """They were made some steps before it was stopped, by weights that are gone by then."""
     monkeypatch.setattr(loop, "REMAKE_SHARE", 0.15)
-    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
     unbroken = TrainState.fresh(CONFIG, CPU)
-    train_on_volume(video, CONFIG, unbroken)
+    train_on_volume(SPOKES, CONFIG, unbroken)
     first, second = TrainState.fresh(CONFIG, CPU), TrainState.fresh(CONFIG, CPU)
-    train_on_volume(video, CONFIG, first, stop=lambda: first.step == 17)
+    train_on_volume(SPOKES, CONFIG, first, stop=lambda: first.step == 17)
     first.save(tmp_path / "state", {})
     second.load(tmp_path / "state", {})
-    train_on_volume(video, CONFIG, second)
+    train_on_volume(SPOKES, CONFIG, second)
     for name, weight in unbroken.network.state_dict().items():
         assert torch.equal(weight, second.network.state_dict()[name]), name
 
@@ -177,22 +180,103 @@ def test_at_the_own_rate_the_last_weights_are_the_result(monkeypatch: pytest.Mon
     """The validation does not see what they learn, and may fall meanwhile."""
     falling = iter([20.0, 19.0, 18.0, 17.0])
     monkeypatch.setattr(loop.Validation, "psnr", lambda self, network: next(falling))
+    monkeypatch.setattr(loop.Validation, "_psnr", lambda self, guess: 10.0)  # cubic's
     config = replace(CONFIG, validate_every=5)
     state = TrainState.fresh(config, CPU)
-    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
     early: dict[str, torch.Tensor] = {}
 
     def keep() -> None:
         if state.step == 10:  # the last step of examples alone
             early.update(state.best)
 
-    train_on_volume(video, config, state, checkpoint=keep)
+    train_on_volume(SPOKES, config, state, checkpoint=keep)
     assert [psnr for *_, psnr in state.history] == [20.0, 19.0, 18.0, 17.0]
     assert state.best_psnr == 17.0
     for name, weight in state.network.state_dict().items():
         assert torch.equal(weight, state.best[name]), name
     # Before, the best validation decided: that of step 5.
     assert not torch.equal(early["body.1.weight"], state.best["body.1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("psnrs", "turn"),
+    [
+        ([20, 24, 22.1, 22.1], None),
+        ([20, 24, 21.9, 23], 15),
+        ([20, 24, 22.1, 21.9], 20),  # with the last step
+        ([18, 19, 18.6, 18.6], None),  # nothing was taught: chance moves a validation as far
+        ([18, 19, 18.4, 18.4], 15),
+    ],
+)
+def test_a_training_misled_by_the_own_rate_goes_back(
+    monkeypatch: pytest.MonkeyPatch, psnrs: list[float], turn: int | None
+) -> None:
+    """More than half of what the examples taught is lost: from those weights on, without it."""
+    validations, drawn = iter(psnrs), []
+    monkeypatch.setattr(loop.Validation, "psnr", lambda self, network: next(validations))
+    monkeypatch.setattr(loop.Validation, "_psnr", lambda self, guess: 20.0)  # cubic's
+    draw = Consistency.draw
+
+    def watched(
+        self: Consistency, count: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        drawn.append(state.step)
+        return draw(self, count, generator)
+
+    monkeypatch.setattr(Consistency, "draw", watched)
+    config = replace(CONFIG, validate_every=5)
+    state = TrainState.fresh(config, CPU)
+    weights: dict[int, Weights] = {}
+
+    def keep() -> None:
+        weights[state.step] = copied(state.network.state_dict())
+
+    train_on_volume(SPOKES, config, state, checkpoint=keep)
+    assert [psnr for *_, psnr in state.history] == psnrs
+    assert state.misled is (turn is not None)
+    assert drawn == list(range(10, turn or 20))
+    best = 10 if turn else 20
+    assert equal(state.best, weights[best])
+    assert state.best_psnr == psnrs[best // 5 - 1]
+    if turn:
+        assert equal(weights[turn], weights[10])
+    if turn == 15:
+        assert not equal(weights[20], weights[10])  # it learns on
+
+
+def test_a_misled_training_broken_off_goes_on_without_the_own_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an unbroken one does, wherever it was stopped: before it went back, then, or after."""
+    config = replace(CONFIG, validate_every=5)
+    found = []
+    for stops in ((), (13,), (15,), (18,)):
+        validations = iter([24.0, 24.0, 10.0, 25.0])
+        monkeypatch.setattr(loop.Validation, "psnr", lambda self, network, v=validations: next(v))
+        state = TrainState.fresh(config, CPU)
+        for step in stops:
+            train_on_volume(SPOKES, config, state, stop=lambda s=state, n=step: s.step == n)
+            state.save(tmp_path / "state", {})
+            state = TrainState.fresh(config, CPU)
+            state.load(tmp_path / "state", {})
+        train_on_volume(SPOKES, config, state)
+        assert (state.misled, state.best_psnr) == (True, 25.0)
+        found.append(state)
+    for other in found[1:]:
+        assert equal(other.network.state_dict(), found[0].network.state_dict())
+        assert equal(other.best, found[0].best)
+
+
+def test_what_was_learned_is_validated_before_the_last_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no validation falls due by then, nothing else tells whether it is lost."""
+    validations = iter([24.0, 10.0])
+    monkeypatch.setattr(loop.Validation, "psnr", lambda self, network: next(validations))
+    state = TrainState.fresh(CONFIG, CPU)
+    train_on_volume(SPOKES, CONFIG, state)
+    assert [(step, psnr) for step, _, psnr in state.history] == [(10, 24.0), (20, 10.0)]
+    assert (state.misled, state.best_psnr) == (True, 24.0)
 
 
 def test_the_frames_between_are_made_again_as_the_budget_is_used(
@@ -208,6 +292,5 @@ def test_the_frames_between_are_made_again_as_the_budget_is_used(
         remake(self, network)
 
     monkeypatch.setattr(Consistency, "remake", watched)
-    video = (0.2 + 0.6 * clips.rotating_spokes(20, 20, 24, turn=0.3)).astype(np.float32)
-    train_on_volume(video, CONFIG, state)
+    train_on_volume(SPOKES, CONFIG, state)
     assert steps == [10, 13, 16, 19]
