@@ -26,8 +26,9 @@ from tsr.evaluation.demo_scene import DEMO_FACTOR, DEMO_HEIGHT, DEMO_WIDTH, demo
 from tsr.evaluation.scenes import render
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
-from tsr.trainer.loop import TrainReport, train_on_volume
+from tsr.trainer.loop import train_on_volume
 from tsr.trainer.precision import native_half, preset_here
+from tsr.trainer.report import TrainReport
 from tsr.trainer.state import TrainState
 
 FRAMES = 256

@@ -20,7 +20,7 @@ from tsr.pipeline.options import Options
 from tsr.pipeline.told import Told
 
 if TYPE_CHECKING:
-    from tsr.trainer.loop import TrainReport
+    from tsr.trainer.report import ChoiceReport, TrainReport
 
 REPORT = "report.json"
 """Beside a result, written last: the stage is complete."""
@@ -88,7 +88,7 @@ def train(
 
     told.stage("train")
 
-    def show(now: "TrainReport") -> None:
+    def show(now: "TrainReport | ChoiceReport") -> None:
         share = now.step / config.steps
         told.show(now.line(config.steps), share=share, left=now.remaining)
 

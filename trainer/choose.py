@@ -10,7 +10,6 @@ whole may hold it.
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -27,6 +26,8 @@ from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import WITHIN, internal_sources
 from tsr.trainer.loop import learning_rate_policy
 from tsr.trainer.network import EDGE_FRAMES, TsrNetwork
+from tsr.trainer.pace import seconds_per_step
+from tsr.trainer.report import ChoiceWatch, Report
 from tsr.trainer.state import TrainState
 from tsr.trainer.step import step_function
 from tsr.trainer.torch_ops import interpolated, rect2
@@ -40,9 +41,6 @@ MIN_STEPS = 90
 
 MAX_STEPS = 300
 """More tell no more."""
-
-WARM_UP, TIMED = 2, 4
-"""Steps taken to know how long one takes."""
 
 TIE = 0.1
 """dB by which another kind must beat `within`. On three clips so close, whole trainings from
@@ -83,6 +81,7 @@ def choose_examples(
     *,
     exposures: Sequence[float] = (FULL,),
     stop: Callable[[], bool] = lambda: False,
+    report: Report = lambda _: None,
 ) -> Choice | None:
     """Rehearse the kinds of examples on a coarse video (3, T, h, w) and choose.
 
@@ -90,6 +89,7 @@ def choose_examples(
         config: the training that will follow; its length bounds that of the rehearsals.
         exposures: as for `tsr.trainer.loop.train_on_volume`.
         stop: asked after each step.
+        report: called every few seconds.
 
     Returns:
         The choice, None when `stop` said so.
@@ -106,7 +106,7 @@ def choose_examples(
     validation = Validation(video, device, exposures)
     budget = config.steps
     if config.max_minutes is not None:
-        pace = _seconds_per_step(usual, config, exposures)
+        pace = seconds_per_step(usual, config, exposures)
         budget = min(budget, int(60 * config.max_minutes / pace))
         kinds = _affordable(budget)
         if not kinds:
@@ -115,12 +115,19 @@ def choose_examples(
             )
     gains: dict[str, float] = {}
     learned: float | None = None
+    steps = _steps(budget, kinds)
+    watch = ChoiceWatch(config, steps * len(kinds), report)
+
+    def counted_stop() -> bool:
+        watch.step()
+        return stop()
+
     for kind in kinds:
         sampler = usual if kind == "both" else _sampler(low, config, kind, device, exposures)
         if sampler is None:
             continue
-        short = replace(config, examples=kind, steps=_steps(budget, kinds), max_minutes=None)
-        network = _rehearse(short, sampler, exposures, stop)
+        short = replace(config, examples=kind, steps=steps, max_minutes=None)
+        network = _rehearse(short, sampler, exposures, counted_stop)
         if network is None:
             return None
         gains[kind] = round(validation.psnr(network) - validation.cubic_psnr, 3)
@@ -155,20 +162,6 @@ def _sampler(
     except SettingsError:
         return None
     return CropSampler(sources, config.crop, device)
-
-
-def _seconds_per_step(
-    sampler: CropSampler, config: TrainConfig, exposures: Sequence[float]
-) -> float:
-    """What a step takes here, where minutes bound the training; the first ones are slower."""
-    state = TrainState.fresh(config, sampler.device)
-    take_step = step_function(state, sampler, config, exposures)
-    for _ in range(WARM_UP):
-        float(take_step(config.learning_rate))
-    started = time.monotonic()
-    for _ in range(TIMED):
-        float(take_step(config.learning_rate))
-    return (time.monotonic() - started) / TIMED
 
 
 def _rehearse(

@@ -4,13 +4,11 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from types import FrameType
 
 import torch
 from torch import Tensor
 
-from tsr.core.console import duration
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
 from tsr.core.rect import exposure_after
@@ -21,6 +19,7 @@ from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import internal_sources
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.precision import computes_half
+from tsr.trainer.report import REPORT_SECONDS, TrainReport, remaining_seconds
 from tsr.trainer.schedule import Adaptive, Budget, LearningRate
 from tsr.trainer.state import TrainState, copied
 from tsr.trainer.step import step_function
@@ -41,40 +40,6 @@ lost so, where examples alone gained 2.5 more (benchmarks/RESULTS.md)."""
 TAUGHT_LEAST = 1.0
 """dB over cubic interpolation that are taken to have been taught at least, since a validation moves
 by some tenths of a dB from chance."""
-
-REPORT_SECONDS = 5.0
-"""Time between two reports when no validation falls due."""
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """How a training run is going.
-
-    Args:
-        step: steps done. loss: mean training loss since the last validation.
-        psnr: last validation PSNR in dB, None before the first. best: the best so far.
-        cubic: that of cubic interpolation. rate: steps per second.
-        remaining: seconds left, None when the policy decides.
-    """
-
-    step: int
-    loss: float
-    psnr: float | None
-    best: float | None
-    cubic: float
-    rate: float
-    remaining: float | None
-
-    def line(self, steps: int) -> str:
-        """One line for people; `steps` is the length asked for."""
-        left = "" if self.remaining is None else f", {duration(self.remaining)} left"
-        validated = f"cubic {self.cubic:.2f} dB"
-        if self.psnr is not None:
-            validated = f"validation {self.psnr:.2f} dB (best {self.best:.2f}, {validated})"
-        return (
-            f"step {self.step}/{steps}, loss {self.loss:.2e}, {validated}, "
-            f"{self.rate:.2g} steps/s{left}"
-        )
 
 
 def train_on_volume(
@@ -174,7 +139,7 @@ def describe(
     """The report of this moment."""
     last = state.history[-1][2] if state.history else None
     best = state.best_psnr if state.history else None
-    left = remaining_seconds(config, state, speed)
+    left = remaining_seconds(config, state.step, state.seconds, speed)
     return TrainReport(state.step, loss, last, best, validation.cubic_psnr, speed, left)
 
 
@@ -255,16 +220,6 @@ def progress(config: TrainConfig, state: TrainState) -> float:
     if config.max_minutes is not None:
         used = max(used, state.seconds / (60 * config.max_minutes))
     return used
-
-
-def remaining_seconds(config: TrainConfig, state: TrainState, speed: float) -> float | None:
-    """Seconds until the budget is used at `speed` steps per second; None when a policy decides."""
-    if config.policy == "adaptive":
-        return None
-    left = (config.steps - state.step) / speed
-    if config.max_minutes is not None:
-        left = min(left, 60 * config.max_minutes - state.seconds)
-    return max(left, 0.0)
 
 
 @contextlib.contextmanager

@@ -22,8 +22,9 @@ from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.exposure import ExposureMeter
-from tsr.trainer.loop import TrainReport, stop_on_signal, train_on_volume, validate
+from tsr.trainer.loop import stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
+from tsr.trainer.report import Report
 from tsr.trainer.state import TrainState
 from tsr.trainer.validation import Validation
 
@@ -64,7 +65,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
-    report: Callable[[TrainReport], None] = lambda _: None,
+    report: Report = lambda _: None,
     note: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Train a network on one video and write it to `model`.
@@ -78,7 +79,8 @@ def train(
         start_from: a model of as many channels whose weights are the first ones.
         device: `auto`, `cpu` or `cuda`.
         resume: go on from the state that an interrupted run left beside `model`.
-        report: called at each validation. note: called with decisions worth a line.
+        report: called every few seconds and at each validation. note: called with decisions worth
+            a line.
 
     Raises:
         TsrError: the video, the settings or the output do not allow it.
@@ -116,7 +118,7 @@ def train(
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
     with stop_on_signal() as stop:
-        config = settle_examples(video, config, state, ladder.pass_exposures, stop, note)
+        config = settle_examples(video, config, state, ladder.pass_exposures, stop, report, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
             validation = Validation(video, state.generator.device, ladder.pass_exposures)
             state.save(state_file, identity)
@@ -175,6 +177,7 @@ def settle_examples(
     state: TrainState,
     exposures: Sequence[float],
     stop: Callable[[], bool],
+    report: Report,
     note: Callable[[str], None],
 ) -> TrainConfig:
     """The settings with `auto` replaced by what suits the video, which `state` remembers.
@@ -184,7 +187,7 @@ def settle_examples(
     if config.examples == "auto" and state.choice is None:
         started = time.monotonic()
         choice = choose_examples(
-            video, config, state.generator.device, exposures=exposures, stop=stop
+            video, config, state.generator.device, exposures=exposures, stop=stop, report=report
         )
         state.seconds += time.monotonic() - started
         if choice is None:

@@ -109,16 +109,12 @@ def test_a_short_training_is_not_worth_a_choice() -> None:
 def test_minutes_bound_the_choice_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """By how many steps they leave room for on this machine."""
     video = noise_over_a_still_picture()
-    monkeypatch.setattr(choose, "_seconds_per_step", lambda *_: 0.6)
+    monkeypatch.setattr(choose, "seconds_per_step", lambda *_: 0.6)
     few = choose_examples(video, replace(CONFIG, max_minutes=0.5), CPU)  # 50 steps
     assert few == Choice("both", "0.5 minutes are too few to compare kinds", {})
     some = choose_examples(video, replace(CONFIG, max_minutes=1.5), CPU)  # 150
     assert some is not None
     assert list(some.gains) == ["both"]
-    monkeypatch.undo()
-    sampler = choose._sampler(video, CONFIG, "both", CPU, (1.0,))
-    assert sampler is not None
-    assert 0 < choose._seconds_per_step(sampler, CONFIG, (1.0,)) < 60
 
 
 def test_a_training_needs_a_kind() -> None:
