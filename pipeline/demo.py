@@ -8,8 +8,6 @@ known, so the result can be scored and the wheel's speed be measured.
 
 import json
 import time
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +15,13 @@ import click
 
 from tsr.core.console import InPath, Progress, check_installed, command, duration
 from tsr.core.errors import OutputError, TsrError
+from tsr.pipeline.demo_settings import DemoSettings, note
 from tsr.pipeline.demo_stages import stage
 
 if TYPE_CHECKING:
     from tsr.evaluation.demo_scene import DemoScene
     from tsr.runtime.run import RunProgress
-    from tsr.trainer.loop import TrainReport
+    from tsr.trainer.report import ChoiceReport, TrainReport
 
 NEEDED = {"torch": "torch", "onnx": "onnx", "onnxscript": "onnxscript", "PIL": "pillow"}
 """What the stages import beyond the base install, and the packages' names."""
@@ -31,26 +30,6 @@ METHODS = ("linear", "cubic_bp", "ours")
 """What report.json compares."""
 
 TITLES = {"linear": "linear", "cubic_bp": "cubic + back-projection", "ours": "ours"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoSettings:
-    """Size and effort of the demo.
-
-    Args:
-        input_frames: of the slow video. height, width: of its frames, in pixels.
-        channels: width of the network. steps: length of the training; a number of steps and not a
-            time, so that the demo repeats itself.
-        minutes: the training ends after this time at the latest, for slow machines.
-    """
-
-    input_frames: int = 32
-    height: int = 272
-    width: int = 480
-    channels: int = 48
-    steps: int = 1500
-    minutes: float = 8.0
-    fps: Fraction = Fraction(240)
 
 
 def demo(folder: Path, settings: DemoSettings | None = None) -> dict[str, Any]:
@@ -141,21 +120,23 @@ def _train(slow: Path, model: Path, settings: DemoSettings, progress: Progress) 
 
     config = TrainConfig.preset(
         "fast",
-        channels=settings.channels,
+        channels=settings.channels or settings.affordable_channels(),
         steps=settings.steps,
         max_minutes=settings.minutes,
         validate_every=min(50, settings.steps),
     )
 
-    def report(now: "TrainReport") -> None:
+    def report(now: "TrainReport | ChoiceReport") -> None:
         progress.show(now.line(config.steps))
 
     found = train(slow, model, config, device="cpu", overwrite=True, report=report)
     if found.interrupted:
         raise TsrError("interrupted during the training; run the demo again to start over")
     if found.steps < config.steps:
-        note = f"stopped after {found.steps} of {config.steps} steps: {settings.minutes:g} minutes"
-        click.echo(f"note: {note} were over, so the result falls short of a faster machine's")
+        note(
+            f"stopped after {found.steps} of {config.steps} steps: {settings.minutes:g} minutes "
+            "were over, so the result falls short of a faster machine's"
+        )
     return {
         "channels": config.channels,
         "steps": found.steps,

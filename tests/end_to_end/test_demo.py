@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from tsr.core.clip_io import probe
-from tsr.pipeline.demo import METHODS, DemoSettings, demo, main, summary
+from tsr.pipeline.demo import METHODS, demo, main, summary
+from tsr.pipeline.demo_settings import NARROW, WIDE, DemoSettings
 
 for package in ("torch", "onnxscript", "PIL"):
     pytest.importorskip(package)
@@ -84,6 +85,23 @@ def test_the_summary_says_where_to_look(folder: Path) -> None:
     text = summary(report, folder)
     assert str(folder / "comparison.png") in text
     assert str(folder / "side_by_side.mp4") in text
+
+
+@pytest.mark.parametrize(("seconds", "channels"), [(0.2, WIDE), (0.3, NARROW)])
+def test_a_slow_machine_trains_a_narrow_network(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seconds: float,
+    channels: int,
+) -> None:
+    """Better a narrow one that has learned than a wide one broken off, and it is said."""
+    monkeypatch.setattr("tsr.trainer.pace.seconds_per_step_here", lambda *_: seconds)
+    assert DemoSettings().affordable_channels() == channels
+    told = capsys.readouterr()
+    assert told.out == ""  # of --json
+    assert ("9:45 min" in told.err and "--channels 48 --minutes 10" in told.err) == (
+        channels == NARROW
+    )
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
