@@ -6,7 +6,8 @@ that best is taken, `within` in a tie. When nobody beats cubic interpolation, an
 even learned to on the pieces of video that it was shown (noise, tiny vibrations), the whole
 training would not do it either, and plain interpolation with back-projection is the better result.
 Who has learned, but fails one octave up, lacked time or evidence in the half of the frames; the
-whole may hold it.
+whole may hold it. So may that of a video which interpolation predicts so badly that much is to be
+won: fast stripes take hundreds of steps until anything is learned.
 """
 
 import math
@@ -51,6 +52,12 @@ it was 0.2 and 1.1 dB better. It does not always hold: another seed moves a rehe
 LEARNED = 0.1
 """dB over cubic interpolation on crops of the video itself from which a network has learned: noise
 gives -0.2, vibrations -0.05, stripes whose way half the frames cannot tell 0.2 to 8."""
+
+MISSES = 25.0
+"""PSNR in dB of the video, predicted by cubic interpolation, below which it is never given up: to
+train in vain costs time, to give up may cost more than any clip gains. 16 to 20 dB on fast
+stripes and wheels, 25 to 36 on real clips; noise, which nobody can predict, 37 at 5/255 and 25 at
+20/255."""
 
 LOOKS = 6
 """Batches of crops that this is measured on."""
@@ -133,7 +140,7 @@ def choose_examples(
         gains[kind] = round(validation.psnr(network) - validation.cubic_psnr, 3)
         if kind == "both" and gains[kind] <= 0:
             learned = _learned(network, low, config, device, exposures)
-    return _best(gains, learned)
+    return _best(gains, learned, validation.cubic_psnr)
 
 
 def _affordable(budget: int) -> list[FixedExamples]:
@@ -206,7 +213,7 @@ def _learned(
     return 10 * math.log10(max(cubic, 1e-12) / max(made, 1e-12))
 
 
-def _best(gains: dict[str, float], learned: float | None = None) -> Choice:
+def _best(gains: dict[str, float], learned: float | None = None, cubic: float = math.inf) -> Choice:
     if not gains:
         return Choice("both", "the video is too short to compare kinds", gains)
     told = ", ".join(f"{kind} {gain:+.2f} dB" for kind, gain in gains.items())
@@ -216,6 +223,13 @@ def _best(gains: dict[str, float], learned: float | None = None) -> Choice:
                 "both",
                 f"{told} against plain interpolation, one octave down, but {learned:+.2f} dB on "
                 "what it was shown",
+                gains,
+            )
+        if cubic < MISSES:
+            return Choice(
+                "both",
+                f"{told} against plain interpolation, one octave down, but that is at {cubic:.1f} "
+                "dB only",
                 gains,
             )
         return Choice("none", f"plain interpolation is better here: {told} against it", gains)

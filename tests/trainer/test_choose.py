@@ -83,6 +83,14 @@ def test_who_has_learned_is_not_given_up(learned: float | None, expected: str) -
     assert ("on what it was shown" in choice.reason) == (expected == "both")
 
 
+@pytest.mark.parametrize(("cubic", "expected"), [(16.0, "both"), (34.0, "none")])
+def test_where_much_is_to_be_won_nobody_gives_up(cubic: float, expected: str) -> None:
+    """However little was learned in so few steps."""
+    choice = choose._best({"both": -0.2}, -0.1, cubic)
+    assert choice.examples == expected
+    assert ("16.0 dB only" in choice.reason) == (expected == "both")
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_learned_is_what_the_video_itself_allows(moves: bool) -> None:
     """Turning spokes can be learned; noise cannot, although a shifted frame of it can."""
