@@ -135,12 +135,18 @@ def train(
         if state.misled:
             note("its own rate misled the training, which went on from the examples alone")
         interrupted = stop()
+    if not interrupted and in_vain(state, validation.cubic_psnr):
+        note(
+            f"plain interpolation is better here after all: {validation.cubic_psnr:.2f} dB, "
+            f"{state.best_psnr:.2f} dB by the whole training"
+        )
+        config = replace(config, examples="none")
     if config.examples == "none":
         state.network.silence()
-        interrupted = False
-    if not state.history or interrupted:
+    if config.examples == "none" or not state.history or interrupted:
         # After the state was saved, so that a resumed run repeats what an unbroken one does.
         validate(state, validation)
+    interrupted = interrupted and config.examples != "none"
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(
@@ -197,6 +203,14 @@ def settle_examples(
     if config.examples == "auto" and state.choice is not None:
         return replace(config, examples=state.choice["examples"])
     return config
+
+
+def in_vain(state: TrainState, cubic: float) -> bool:
+    """Whether a training of which the rehearsals promised nothing has never done better than cubic
+    interpolation, either."""
+    promised = state.choice["gains"].values() if state.choice else ()
+    made = [psnr for _, _, psnr in state.history]
+    return bool(promised) and max(promised) <= 0 and bool(made) and max(made) <= cubic
 
 
 def resume_file(model: Path) -> Path:

@@ -18,6 +18,7 @@ from tsr.trainer.loop import train_on_volume
 from tsr.trainer.network import TsrNetwork, load_model
 from tsr.trainer.state import TrainState
 from tsr.trainer.train import resume_file, train
+from tsr.trainer.validation import Validation
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(channels=8, steps=400, batch=4, precision="fp32")
@@ -146,6 +147,39 @@ def test_plain_interpolation_becomes_a_model_without_a_residual(tmp_path: Path) 
     assert card.settings["examples"] == "none"
     assert card.settings["choice"]["gains"].keys() == {"both", "within", "across"}
     assert not resume_file(model).exists()
+
+
+@pytest.mark.parametrize(
+    ("promised", "made", "expected"),
+    [(-0.2, -1.0, "none"), (-0.2, 0.5, "both"), (0.2, -1.0, "both")],
+)
+def test_a_training_in_vain_gives_way_to_interpolation(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    promised: float,
+    made: float,
+    expected: str,
+) -> None:
+    """Where neither the rehearsals nor any validation of the whole was better than that."""
+    clip = tmp_path / "clip.mkv"
+    clips.write_video(clip, clips.rotating_spokes(24, 32, 32, turn=0.3))
+    choice = Choice("both", "because", {"both": promised})
+    monkeypatch.setattr("tsr.trainer.train.choose_examples", lambda *_, **__: choice)
+    real = Validation.psnr
+
+    def psnr(self: Validation, network: TsrNetwork) -> float:
+        silent = not network.layers[-1].weight.any()
+        return real(self, network) if silent else self.cubic_psnr + made
+
+    monkeypatch.setattr(Validation, "psnr", psnr)
+    told: list[str] = []
+    result = train(clip, tmp_path / "m.safetensors", replace(CONFIG, steps=4), note=told.append)
+    assert (result.examples, result.steps, result.interrupted) == (expected, 4, False)
+    network, card = load_model(tmp_path / "m.safetensors")
+    assert card.settings["examples"] == expected
+    assert (not network.layers[-1].weight.any()) == (expected == "none")
+    assert any("after all" in line for line in told) == (expected == "none")
+    assert result.psnr == pytest.approx(result.cubic + (0 if expected == "none" else made))
 
 
 def test_a_resumed_run_keeps_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
