@@ -9,7 +9,8 @@ import click
 from tsr.core.console import Progress, duration
 
 WIDE, NARROW = 48, 24
-"""Channels of the network: a narrow one takes a quarter of the time, and 0.8 dB off the result."""
+"""Channels of the network: a narrow one takes a quarter of the time, and 0.4 to 0.8 dB
+off the result."""
 
 WHOLE = 1.3
 """What a training takes beside its steps' time at its beginning, as a factor."""
