@@ -15,8 +15,9 @@ import click
 
 from tsr.core.console import InPath, Progress, check_installed, command, duration
 from tsr.core.errors import OutputError, TsrError
-from tsr.pipeline.demo_settings import DemoSettings, note
+from tsr.pipeline.demo_settings import DemoSettings
 from tsr.pipeline.demo_stages import stage
+from tsr.pipeline.told import Told
 
 if TYPE_CHECKING:
     from tsr.evaluation.demo_scene import DemoScene
@@ -133,7 +134,7 @@ def _train(slow: Path, model: Path, settings: DemoSettings, progress: Progress) 
     if found.interrupted:
         raise TsrError("interrupted during the training; run the demo again to start over")
     if found.steps < config.steps:
-        note(
+        Told().note(
             f"stopped after {found.steps} of {config.steps} steps: {settings.minutes:g} minutes "
             "were over, so the result falls short of a faster machine's"
         )

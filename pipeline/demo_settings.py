@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-import click
-
-from tsr.core.console import Progress, duration
+from tsr.core.console import duration
+from tsr.pipeline.told import Told
 
 WIDE, NARROW = 48, 24
 """Channels of the network: a narrow one takes a quarter of the time, and 0.4 to 0.8 dB
 off the result."""
 
 WHOLE = 1.3
-"""What a training takes beside its steps' time at its beginning, as a factor."""
+"""A whole training beside as many of its first steps: a rehearsal, validations and the frames made
+again take time, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,9 @@ class DemoSettings:
         expected = WHOLE * self.steps * seconds_per_step_here(wide, torch.device("cpu"))
         if expected <= 60 * self.minutes:
             return WIDE
-        note(
+        Told().note(
             f"a network of {WIDE} channels would train for {duration(expected)} on this machine, "
             f"so that it has {NARROW}; for a better picture give --channels {WIDE} --minutes "
             f"{math.ceil(expected / 60)}"
         )
         return NARROW
-
-
-def note(text: str) -> None:
-    """Tell of a decision, on a line of its own."""
-    Progress.end_line()
-    click.echo(f"note: {text}", err=True)

@@ -105,7 +105,7 @@ class TrainState:
             "choice": self.choice,
             "last_part": self.last_part,
             "made": self.made,
-            "best_psnr": self.best_psnr if self.history else None,  # JSON knows no infinity
+            "best_psnr": self.best_psnr,
             "misled": self.misled,
         }
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -138,7 +138,7 @@ class TrainState:
             self.step, self.seconds = note["step"], note["seconds"]
             self.choice, self.made = note["choice"], note["made"]
             self.last_part, self.misled = note["last_part"], note["misled"]
-            self.best_psnr = -math.inf if note["best_psnr"] is None else note["best_psnr"]
+            self.best_psnr = note["best_psnr"]
             self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
         except DAMAGE as error:
             raise ModelError(

@@ -133,7 +133,7 @@ def train(
                 stop=stop,
             )
         if state.misled:
-            note("its own rate misled the training, which went on from the examples alone")
+            note("the video's own rate misled the training, which went on from examples alone")
         interrupted = stop()
     if not interrupted and in_vain(state, validation.cubic_psnr):
         note(
