@@ -41,6 +41,9 @@ MIN_PATCHES = 30
 """Fewer show one thing's own pattern rather than blur."""
 MAX_ERROR = 0.1
 """Standard error up to which an estimate is trusted."""
+FAR = 3
+"""Standard errors. An estimate that lies further from full is trusted whatever its error: it is
+closer to the truth than full is, which would be taken instead."""
 NEARLY_FULL = 0.85
 """From here on the exposure is taken to be full: real motion is never quite even, and what blurs
 less than even motion would looks like a shorter exposure."""
@@ -65,7 +68,8 @@ class ExposureEstimate:
     @property
     def confident(self) -> bool:
         """Whether the estimate is worth following."""
-        return self.patches >= MIN_PATCHES and self.error <= MAX_ERROR
+        clear = self.error <= MAX_ERROR or self.value + FAR * self.error < FULL
+        return self.patches >= MIN_PATCHES and clear
 
     @property
     def exposure(self) -> float:

@@ -26,6 +26,7 @@ def test_estimates_are_told_with_their_largest_error_and_whether_they_are_sure()
     text = exposure({"scenes": scenes, "clips": {"cup": [entry(0.5, UNSURE), entry(0.5, HALF)]}})
     assert "| drift | clean | 0.72 (+0.50) | 2 of 3 |" in text
     assert "Of 2 sure estimates 1 are within 0.15; the largest error is 0.20." in text
+    assert "With full in place of the others 1 of 3 are." in text
     assert "| cup | – (1) | 0.45 ± 0.02 (0.45) |" in text
 
 
