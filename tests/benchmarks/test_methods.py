@@ -11,6 +11,7 @@ pytest.importorskip("benchmarks.methods", reason="benchmarks are not part of the
 from benchmarks.method_options import add_method_options, chosen_methods
 from benchmarks.methods import Job, Ours, name_of
 from benchmarks.quality import figures
+from benchmarks.quality_md import title
 from benchmarks.stages import write_json
 from tsr.evaluation.degrade import degrade
 from tsr.evaluation.scenes import Grating, Profile, write_scene
@@ -26,6 +27,8 @@ def test_ours_is_one_method_per_preset_and_comes_last() -> None:
     chosen = _chosen("--methods", "ours,linear", "--presets", "fast,paper", "--steps", "5")
     assert chosen == ["linear", "ours-fast-steps5", "ours-paper-steps5"]
     assert _chosen()[-2:] == ["rife", "ours-fast"]
+    (slower,) = _chosen("--methods", "ours", "--precision", "fp32")
+    assert title(slower) == "ours, fast, FP32"
 
 
 @pytest.mark.parametrize(
