@@ -16,6 +16,9 @@ def add_method_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--presets", type=names, default=["fast"], help="ours in each of these")
     parser.add_argument("--steps", type=int, help="instead of the presets', to try things out")
     parser.add_argument("--channels", type=int, help="instead of the presets', to try things out")
+    parser.add_argument(
+        "--precision", choices=["fp32"], help="train as on a CPU that does not multiply bf16"
+    )
 
 
 def chosen_methods(given: argparse.Namespace) -> list[str | Ours]:
@@ -26,7 +29,8 @@ def chosen_methods(given: argparse.Namespace) -> list[str | Ours]:
     """
     if unknown := [name for name in given.methods if name not in METHODS]:
         raise SystemExit(f"no method {', '.join(unknown)}; choose from {', '.join(METHODS)}")
-    changes = {k: v for k in ("steps", "channels") if (v := getattr(given, k)) is not None}
+    words = ("steps", "channels", "precision")
+    changes = {key: v for key in words if (v := getattr(given, key)) is not None}
     chosen: list[str | Ours] = [name for name in METHODS if name in given.methods and name != OURS]
     if OURS in given.methods:
         chosen += [Ours(preset=preset, changes=changes) for preset in given.presets]

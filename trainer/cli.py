@@ -40,7 +40,8 @@ from tsr.core.outputs import named
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
-    help="auto: bf16 on a GPU, and on a CPU that has it; it also lengthens fast and balanced.",
+    help="auto: bf16 on a GPU, and on a CPU that has it. In fp32 on a CPU fast and balanced are "
+    "narrower networks, trained for fewer steps.",
 )
 @click.option("--seed", type=int, help="Start of all random choices.")
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)

@@ -74,8 +74,8 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(channels=64, steps=800, batch=8, validate_every=200),
-    "balanced": TrainConfig(channels=64, steps=3000, batch=8, validate_every=500),
+    "fast": TrainConfig(channels=64, steps=6000, batch=8, validate_every=200),
+    "balanced": TrainConfig(channels=64, steps=20_000, batch=8, validate_every=500),
     "paper": TrainConfig(
         channels=128,
         steps=50_000,
