@@ -43,6 +43,16 @@ def small_onnx(tiny_onnx: Path) -> Path:
 
 
 @pytest.fixture
+def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real training, and a very short one, whatever the machine."""
+    from tsr.trainer import config, precision
+
+    small = config.TrainConfig(channels=4, steps=4, batch=1, validate_every=2, precision="fp32")
+    monkeypatch.setitem(config.PRESETS, "fast", small)
+    monkeypatch.delitem(precision.IN_FP32, "fast")
+
+
+@pytest.fixture
 def stubbed(tiny_model: Path, small_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No training; pieces of four input frames at ×8."""
     stubs.install(tiny_model, small_onnx, 32, monkeypatch.setattr)

@@ -225,16 +225,12 @@ def test_a_shot_of_one_frame(tmp_path: Path, lengths: tuple[int, ...], stubbed: 
 
 @pytest.mark.slow
 def test_from_an_edited_video_to_its_output(
-    tmp_path: Path, edited: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, edited: Path, small_training: None
 ) -> None:
     """Trained, a few steps each: who learned, from which start, who borrowed; what a second run
     keeps."""
     from tsr.core.model_card import file_sha256
-    from tsr.trainer import config
     from tsr.trainer.network import load_model
-
-    small = config.TrainConfig(channels=4, steps=3, batch=1, validate_every=3, precision="fp32")
-    monkeypatch.setitem(config.PRESETS, "fast", small)
 
     cache, out = tmp_path / "c", tmp_path / "out.mkv"
     record = tsr(cache, edited, "-o", out, "--factor", 2)
@@ -245,7 +241,7 @@ def test_from_an_edited_video_to_its_output(
     assert "6 frames to learn from" in shots["short"].reason
     cards = {name: load_model(Path(shot.model))[1].settings for name, shot in shots.items()}
     assert cards["red"]["start_from"] is None
-    assert cards["red"]["steps"] == 3
+    assert cards["red"]["steps"] == 4
     for name in ("held", "blue"):
         assert cards[name]["start_from"] in {file_sha256(Path(shot.model)) for shot in record.shots}
         assert cards[name]["steps"] == 1

@@ -18,15 +18,6 @@ from tsr.pipeline.cli import main
 from tsr.pipeline.interpolation import interpolation
 
 
-@pytest.fixture
-def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real training, and a very short one."""
-    from tsr.trainer import config
-
-    small = config.TrainConfig(channels=4, steps=4, batch=1, validate_every=2, precision="fp32")
-    monkeypatch.setitem(config.PRESETS, "fast", small)
-
-
 @pytest.mark.slow
 def test_from_a_video_to_its_output(tmp_path: Path, clip: Path, small_training: None) -> None:
     """Trained, exported in INT8, run; a second run with another factor and encoder learns nothing
