@@ -31,12 +31,6 @@ with their surroundings, as at run time, instead of zeros, half as many in the s
 of those come from the video's own rate (`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at
 ×8, by clip."""
 
-MISLED = 0.5
-"""Share of what the examples taught, in dB over cubic interpolation, that the last part may lose.
-More shows that the video's own rate misleads: aliased motion whose direction a network has not
-learned yet it makes the wrong way, and then learns from what it made. On stripes all of 5.8 dB was
-lost so, where examples alone gained 2.5 more (benchmarks/RESULTS.md)."""
-
 TAUGHT_LEAST = 1.0
 """dB over cubic interpolation that are taken to have been taught at least, since a validation moves
 by some tenths of a dB from chance."""
@@ -194,9 +188,15 @@ def validate(state: TrainState, validation: Validation, loss: float = 0.0) -> No
 
 
 def is_misled(state: TrainState, psnr: float, cubic: float) -> bool:
-    """Whether the video's own rate has undone what the examples taught: `psnr` is now's."""
+    """Whether the video's own rate has undone all that the examples taught; `psnr` is now's.
+
+    Aliased motion whose direction a network has not learned yet it makes the wrong way, and then
+    learns from what it made. On stripes all of 5.8 dB was lost so, where examples alone gained 2.5
+    more; what other videos lose for a while, up to two thirds, they win back with interest
+    (benchmarks/RESULTS.md).
+    """
     taught = max(state.learned_psnr - cubic, TAUGHT_LEAST)
-    return psnr < state.learned_psnr - MISLED * taught
+    return psnr < state.learned_psnr - taught
 
 
 def go_back(state: TrainState) -> None:

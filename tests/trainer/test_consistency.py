@@ -201,17 +201,17 @@ def test_at_the_own_rate_the_last_weights_are_the_result(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("psnrs", "turn"),
     [
-        ([20, 24, 22.1, 22.1], None),
-        ([20, 24, 21.9, 23], 15),
-        ([20, 24, 22.1, 21.9], 20),  # with the last step
-        ([18, 19, 18.6, 18.6], None),  # nothing was taught: chance moves a validation as far
-        ([18, 19, 18.4, 18.4], 15),
+        ([20, 24, 20.1, 20.1], None),  # much is lost, and may come back
+        ([20, 24, 19.9, 23], 15),
+        ([20, 24, 20.1, 19.9], 20),  # with the last step
+        ([18, 19, 18.1, 18.1], None),  # nothing was taught: chance moves a validation as far
+        ([18, 19, 17.9, 17.9], 15),
     ],
 )
 def test_a_training_misled_by_the_own_rate_goes_back(
     monkeypatch: pytest.MonkeyPatch, psnrs: list[float], turn: int | None
 ) -> None:
-    """More than half of what the examples taught is lost: from those weights on, without it."""
+    """All that the examples taught is lost: from those weights on, without it."""
     validations, drawn = iter(psnrs), []
     monkeypatch.setattr(loop.Validation, "psnr", lambda self, network: next(validations))
     monkeypatch.setattr(loop.Validation, "_psnr", lambda self, guess: 20.0)  # cubic's
