@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.methods import OURS
-from tsr.core.drawing import ACCENT, FAINT, INK, PAPER, arrow_down, draw_text, mark_row
+from tsr.core.drawing import ACCENT, FAINT, INK, PAPER, arrow_down, draw_text, font, mark_row
 from tsr.core.outputs import completed
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Sheet:
 
         self.columns = list(columns)
         self.block_height = block_height
-        width = self._x(len(self.columns)) - GAP + MARGIN
+        texts = max(font(30).getlength(title), font(18).getlength(subtitle))
+        width = max(self._x(len(self.columns)) - GAP, MARGIN + round(texts)) + MARGIN
         height = self.top(blocks) + MARGIN
         self._image = Image.new("RGB", (width, height), PAPER)
         self._pen = ImageDraw.Draw(self._image)
@@ -112,6 +113,6 @@ def is_ours(method: str) -> bool:
 def heading(method: str) -> tuple[str, str]:
     """A column's name and explanation."""
     if is_ours(method):
-        _, preset, *changes = method.split("-")
+        _, preset, *changes = method.replace("precisionfp32", "in FP32").split("-")
         return f"Ours ({preset})", ", ".join(changes) or "trained on this input"
     return HEADS[method]

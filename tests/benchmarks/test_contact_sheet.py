@@ -12,7 +12,7 @@ pytest.importorskip("PIL")
 from benchmarks.contact_sheet import error_colours, largest_window, worst_moment, write_sheet
 from benchmarks.methods import Job
 from tsr.core.clip_io import ClipInfo, ClipWriter, Colour, FrameTimes, choose_encoding
-from tsr.core.drawing import ACCENT
+from tsr.core.drawing import ACCENT, PAPER
 
 HEIGHT, WIDTH, COUNT, FACTOR = 48, 64, 24, 4
 
@@ -69,6 +69,7 @@ def test_the_sheet_is_written(tmp_path: Path) -> None:
     with Image.open(tmp_path / "sheet.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     assert np.all(pixels == ACCENT, axis=2).sum() > 500  # ours is named and its error shown
+    assert np.all(pixels[:, -20:] == PAPER)  # the texts end before the picture does
 
 
 def test_largest_window_is_the_one_a_search_finds() -> None:
