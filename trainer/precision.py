@@ -22,7 +22,7 @@ IN_FP32: Changes = {
     "balanced": {"channels": 32, "steps": 6600},
 }
 """On CPUs without bf16. A narrow network learns more in the same time there, since it takes a
-quarter of it per step (benchmarks/RESULTS.md), and it runs in a third of the time."""
+quarter of it per step (benchmarks/RESULTS.md), and does a quarter of the work per output frame."""
 
 TILES, VECTORS = "amx_bf16", "avx512_bf16"
 """x86 instructions for bf16 products, as torch names them."""
