@@ -46,9 +46,8 @@ class Ours:
 
     @property
     def name(self) -> str:
-        """Such as "ours-fast-steps5" or "ours-fast-FP32"; tells it from any other training."""
-        words = (v.upper() if isinstance(v, str) else f"{k}{v}" for k, v in self.changes.items())
-        return "-".join([OURS, self.preset, *words])
+        """Such as "ours-fast-precisionfp32"; tells it from any other training."""
+        return "-".join([OURS, self.preset, *(f"{key}{v}" for key, v in self.changes.items())])
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def title(method: str) -> str:
     if method in TITLES:
         return TITLES[method]
     changed = re.compile(r"([a-z]+)(\d+)")  # such as "steps1600"
-    return ", ".join(["ours", *(changed.sub(r"\2 \1", word) for word in method.split("-")[1:])])
+    words = method.replace("-precisionfp32", "-FP32").split("-")[1:]
+    return ", ".join(["ours", *(changed.sub(r"\2 \1", word) for word in words)])
 
 
 def _clip_rows(name: str, clip: Report) -> Iterator[list[str]]:

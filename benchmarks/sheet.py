@@ -113,6 +113,6 @@ def is_ours(method: str) -> bool:
 def heading(method: str) -> tuple[str, str]:
     """A column's name and explanation."""
     if is_ours(method):
-        _, preset, *changes = method.split("-")
+        _, preset, *changes = method.replace("precisionfp32", "in FP32").split("-")
         return f"Ours ({preset})", ", ".join(changes) or "trained on this input"
     return HEADS[method]

@@ -28,7 +28,7 @@ def test_ours_is_one_method_per_preset_and_comes_last() -> None:
     assert chosen == ["linear", "ours-fast-steps5", "ours-paper-steps5"]
     assert _chosen()[-2:] == ["rife", "ours-fast"]
     (slower,) = _chosen("--methods", "ours", "--precision", "fp32")
-    assert (slower, title(slower)) == ("ours-fast-FP32", "ours, fast, FP32")
+    assert (slower, title(slower)) == ("ours-fast-precisionfp32", "ours, fast, FP32")
 
 
 @pytest.mark.parametrize(
