@@ -3,6 +3,7 @@
     python -m benchmarks.quality --methods ours      # trains the models
     python -m benchmarks.ladder
     python -m benchmarks.ladder --clips cup_turn --preset balanced
+    python -m benchmarks.ladder --precision fp32     # the models of quality --precision fp32
 
 The models that the quality benchmark has trained climb the ladder for a few input frames in the
 middle of each clip. After each step the volume is compared with the truth, brought to that rung.
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import ROOT, machine
-from benchmarks.method_options import names
+from benchmarks.method_options import add_training_options, names, training_changes
 from benchmarks.methods import Job, Ours, degrade
 from benchmarks.quality import DATA, ORDER
 from benchmarks.quality import OUT as MODELS
@@ -126,9 +127,9 @@ def again(guess: Volume, low: Volume, known: Volume) -> Volume:
     return np.clip(backproject_t(backproject_hw(guess, low), known), 0, 1)
 
 
-def measure(name: str, ours: Ours) -> dict[str, Any]:
-    """A clip's figures."""
-    job = Job(truth=DATA / name / "gt.mkv", folder=MODELS / name / f"x{FACTOR}", factor=FACTOR)
+def measure(name: str, ours: Ours, folder: Path) -> dict[str, Any]:
+    """A clip's figures, by the model in its folder of the quality benchmark's."""
+    job = Job(truth=DATA / name / "gt.mkv", folder=folder / f"x{FACTOR}", factor=FACTOR)
     model = job.fast(ours.name).with_name("model.onnx")
     if not model.is_file():
         raise SystemExit(f"{model} does not exist; run python -m benchmarks.quality first")
@@ -152,14 +153,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Where the ladder loses.")
     parser.add_argument("--clips", type=names, default=[*ORDER])
     parser.add_argument("--preset", default="fast", help="whose models are looked at")
+    add_training_options(parser)
+    parser.add_argument("--out", type=Path, default=MODELS, help="the quality benchmark's folder")
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     given = parser.parse_args(arguments)
-    ours = Ours(preset=given.preset)
+    ours = Ours(preset=given.preset, changes=training_changes(given))
     report: dict[str, Any] = {"benchmark": "ladder", "clips": {}}
     if given.results.is_file():
         report = json.loads(given.results.read_text(encoding="utf-8"))
     for name in given.clips:
-        report["clips"][name] = measure(name, ours)
+        report["clips"][name] = measure(name, ours, given.out / name)
         report |= {"method": ours.name, "middle": MIDDLE, "machine": machine()}
         write_json(given.results, report)
         for how, rungs in report["clips"][name].items():

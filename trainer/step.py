@@ -1,11 +1,13 @@
 """One step of training: crops in, a move of the weights out."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from tsr.core.tiling import NETWORK_HALO
+from tsr.trainer import groups
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
 from tsr.trainer.crops import CropSampler
@@ -19,6 +21,30 @@ from tsr.trainer.torch_ops import interpolated
 CONSISTENCY_WEIGHT = 4.0
 """Of the consistency's squared error beside the examples': a mean of two frames errs less than a
 frame. With 1 the first pass gains 0.5 dB on a clip where it gains 0.7 with 4."""
+
+
+class Batch(NamedTuple):
+    """Crops that a step learns from, or some of them.
+
+    Args:
+        base: (B, 3, T, H, W), what the network is given.
+        wanted: (B, 3, T', H', W'), the residual that it shall make of it.
+        between: (C, 3, T, H, W), what it is given besides, of the video's own rate.
+        known: what pairs of the frames that it makes of that shall average to.
+    """
+
+    base: Tensor
+    wanted: Tensor
+    between: Tensor | None = None
+    known: Tensor | None = None
+
+    def groups(self) -> list["Batch"]:
+        """Some crops of each kind in each."""
+        kinds = [crops for crops in self if crops is not None]
+        most = min(len(crops) for crops in kinds)
+        count = min(max(sum(map(len, kinds[::2])) // groups.CROPS, 1), most)
+        parts = [crops.tensor_split(count) for crops in kinds]
+        return [Batch(*some) for some in zip(*parts, strict=True)]
 
 
 def step_function(
@@ -37,67 +63,110 @@ def step_function(
         around: whether crops are seen with their surroundings.
         consistency: where half of those crops come from.
     """
+    network = state.network
+    residual = network.residual if around else network.residual_of_crops
 
-    def step() -> Tensor:
+    def draw() -> Batch:
         if around:
-            loss, rest = loss_with_surroundings(state, sampler, config, exposures, consistency)
-        else:
-            loss, rest = loss_of_crops(state, sampler, config, exposures), 0.0
-        state.network.zero_grad(set_to_none=True)
-        (loss + rest).backward()  # type: ignore[no-untyped-call]
+            return with_surroundings(sampler, config, state.generator, exposures, consistency)
+        return padded_crops(sampler, config, state.generator, exposures)
+
+    def take_step(learn: Callable[[Batch], Tensor]) -> Tensor:
+        loss = learn(draw())
         for optimiser in state.optimisers:
             optimiser.step()
         return loss.detach()
 
+    def at_once(batch: Batch) -> Tensor:
+        network.zero_grad(set_to_none=True)
+        loss, whole = errors(residual, batch, batch, config, consistency)
+        whole.backward()  # type: ignore[no-untyped-call]
+        return loss
+
     def eager(rate: float) -> Tensor:
         set_rate(state.optimisers, rate)
-        return step()
+        return take_step(at_once)
 
     if state.generator.device.type == "cuda":
-        return GraphedStep(eager, step, state)
-    return eager
+        return GraphedStep(eager, lambda: take_step(at_once), state)
+
+    parameters = list(network.parameters())
+    cores = groups.cores_here()
+
+    def in_groups(batch: Batch) -> Tensor:
+        def of_group(group: Batch) -> tuple[Tensor, Tensor]:
+            return errors(residual, group, batch, config, consistency)
+
+        return groups.gradients_of(of_group, batch.groups(), parameters, cores)
+
+    def on_cores(rate: float) -> Tensor:
+        set_rate(state.optimisers, rate)
+        with groups.on_one_core():
+            return take_step(in_groups)
+
+    return on_cores
 
 
-def loss_of_crops(
-    state: TrainState, sampler: CropSampler, config: TrainConfig, exposures: Sequence[float]
-) -> Tensor:
-    """Mean squared error of the residual on crops that are padded with zeros inside the network."""
-    htr = sampler.draw(config.batch, state.generator)  # (B, 3, T, H, W)
-    base = interpolated(htr, exposures)
-    residual = _predict(state.network.residual_of_crops, base, config)
-    return (residual - (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]).square().mean()
-
-
-def loss_with_surroundings(
-    state: TrainState,
+def padded_crops(
     sampler: CropSampler,
     config: TrainConfig,
+    generator: torch.Generator,
+    exposures: Sequence[float],
+) -> Batch:
+    """Crops that are padded with zeros inside the network."""
+    htr = sampler.draw(config.batch, generator)  # (B, 3, T, H, W)
+    base = interpolated(htr, exposures)
+    return Batch(base, (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES])
+
+
+def with_surroundings(
+    sampler: CropSampler,
+    config: TrainConfig,
+    generator: torch.Generator,
     exposures: Sequence[float],
     consistency: Consistency | None = None,
-) -> tuple[Tensor, Tensor | float]:
-    """The same on half as many crops, which take as long: they are seen with what surrounds them.
+) -> Batch:
+    """Half as many crops, which take as long: they are seen with what surrounds them.
 
-    Returns:
-        The error on the examples, and what else is to be made small: with `consistency`, half of
-        the crops are its own.
+    With `consistency`, half of them are its own.
     """
     halo = NETWORK_HALO
     inside = slice(halo.t, -halo.t), slice(halo.h, -halo.h), slice(halo.w, -halo.w)
     least = len(exposures) if len(set(exposures)) > 1 else 1
     count = max(config.batch // (2 if consistency is None else 4), least)
-    htr = sampler.draw(count, state.generator, halo.h)  # (B, 3, T, H + 16, W + 16)
+    htr = sampler.draw(count, generator, halo.h)  # (B, 3, T, H + 16, W + 16)
     base = interpolated(htr, exposures)
-    target = (htr - base)[:, :, *inside]
+    wanted = (htr - base)[:, :, *inside]
     if consistency is None:
-        return (_predict(state.network.residual, base, config) - target).square().mean(), 0.0
-    between, known = consistency.draw(max(config.batch // 4, 1), state.generator)
-    residual = _predict(state.network.residual, torch.cat([base, between]), config)
-    made = between[:, :, *inside] + residual[count:]
-    loss = (residual[:count] - target).square().mean()
-    return loss, CONSISTENCY_WEIGHT * consistency.error(made, known)
+        return Batch(base, wanted)
+    return Batch(base, wanted, *consistency.draw(max(config.batch // 4, 1), generator))
 
 
-def _predict(residual: Callable[[Tensor], Tensor], base: Tensor, config: TrainConfig) -> Tensor:
-    half = computes_half(config, base.device)
-    with torch.autocast(base.device.type, torch.bfloat16, enabled=half):
-        return residual(base.contiguous(memory_format=torch.channels_last_3d)).float()
+def errors(
+    residual: Callable[[Tensor], Tensor],
+    group: Batch,
+    batch: Batch,
+    config: TrainConfig,
+    consistency: Consistency | None,
+) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the residual on the examples, and all that is to be made small.
+
+    Args:
+        residual: the network's.
+        group: the crops asked about; the errors are what they add to those of the `batch`.
+    """
+    examples, share = len(group.base), len(group.base) / len(batch.base)
+    given, half = group.base, computes_half(config, group.base.device)
+    if group.between is not None:
+        given = torch.cat([given, group.between])
+    # A cache of converted weights would be shared by all threads.
+    with torch.autocast(given.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
+        made = residual(given.contiguous(memory_format=torch.channels_last_3d)).float()
+    loss = share * (made[:examples] - group.wanted).square().mean()
+    if consistency is None or group.between is None or batch.between is None:
+        return loss, loss
+    assert group.known is not None  # drawn together
+    share = len(group.between) / len(batch.between)
+    inside = (slice(n, -n) for n in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))
+    frames = group.between[:, :, *inside] + made[examples:]
+    return loss, loss + share * CONSISTENCY_WEIGHT * consistency.error(frames, group.known)
