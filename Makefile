@@ -124,6 +124,7 @@ bench-cpu: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.cpu
 	$(BIN)/python -m benchmarks.cpu_network
 	$(BIN)/python -m benchmarks.int8
+	$(BIN)/python -m benchmarks.busy
 	$(BIN)/python -m benchmarks.results_md
 
 # Ours and its rivals on the clips of ../shared/data; interrupted, it goes on. To do less:

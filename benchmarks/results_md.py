@@ -17,7 +17,7 @@ from benchmarks.ladder_md import ladder
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
 from benchmarks.quality_md import quality
-from benchmarks.training_md import ideas, training, trials
+from benchmarks.training_md import busy, ideas, training, trials
 
 RESULTS = ROOT / "benchmarks" / "results"
 OUTPUT = ROOT / "benchmarks" / "RESULTS.md"
@@ -111,6 +111,7 @@ RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "network": ("One network pass", network),
     "gpu": ("GPU", gpu),
     "training": ("Training speed", training),
+    "busy": ("Training beside busy", busy),
     "ideas": ("Ideas for", ideas),
     "trials": ("Trials on", trials),
     "backprojection": ("Back-projection on the CPU", backprojection),

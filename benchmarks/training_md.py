@@ -90,3 +90,25 @@ def training(report: Report) -> str:
         mean = sum(values) / len(values)
         text += f"\n\n{name}: {mean:.2f} dB, mean of {', '.join(f'{v:.2f}' for v in values)}."
     return text
+
+
+def busy(report: Report) -> str:
+    """Steps per second beside other programs, by what the cores share."""
+    rows = [
+        [
+            f"{found['channels']}, {found['precision']}",
+            str(rates["busy"]),
+            f"**{rates['groups']:.1f}**",
+            f"{rates['all cores']:.1f}",
+            f"{rates['one core']:.1f}",
+        ]
+        for found in report["settings"]
+        for rates in found["rates"]
+    ]
+    head = ["channels", "cores that others keep busy", "a group of crops each (as it is)"]
+    head += ["every convolution shared", "one core alone"]
+    text = (
+        "`benchmarks.busy`: steps per second of `fast`, with zero padding, while so many other "
+        f"programs run a loop each; medians of {report['rounds']}."
+    )
+    return f"{text}\n\n{table(head, rows)}"

@@ -7,7 +7,9 @@ import torch
 
 pytest.importorskip("benchmarks.training", reason="benchmarks are not part of the wheel")
 
+from benchmarks import busy
 from benchmarks.training import timed
+from benchmarks.training_md import busy as rendered
 from tsr.trainer.config import PRESETS, Preset, TrainConfig
 
 
@@ -20,3 +22,16 @@ def test_a_preset_is_timed(name: Preset) -> None:
     assert found["steps"] == 4
     assert found["steps_per_second"] > 0
     assert found["validation_psnr"] > 5
+
+
+def test_steps_are_timed_beside_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By each way."""
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # other tests have theirs
+    config = TrainConfig(channels=4, batch=2, precision="fp32")
+    found = busy.measure(config, cores=1, rounds=1, seconds=0.01)
+    assert [rates["busy"] for rates in found] == [0, 1]
+    assert all(rates[way] > 0 for rates in found for way in ("groups", "all cores", "one core"))
+    text = rendered(
+        {"rounds": 1, "settings": [{"channels": 4, "precision": "FP32", "rates": found}]}
+    )
+    assert f"| 4, FP32 | 1 | **{found[1]['groups']:.1f}** |" in text
