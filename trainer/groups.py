@@ -1,9 +1,9 @@
 """A step's crops in groups, a core each.
 
 Cores that share every convolution wait for each other hundreds of times a step, and for whatever
-else runs on one of them: with one of two cores busy, a step took 2 to 20 times as long as on one
-core alone. Cores that take a group of crops each, and the next one when they are done, meet once a
-step. And a training comes out the same on however many cores it ran.
+else runs on one of them: with one of two cores busy, they took three to six times as long as one
+core alone (benchmarks/busy.py). Cores that take a group of crops each, and the next one when they
+are done, meet once a step. And a training comes out the same on however many cores it ran.
 """
 
 import functools
