@@ -71,27 +71,11 @@ def step_function(
             return with_surroundings(sampler, config, state.generator, exposures, consistency)
         return padded_crops(sampler, config, state.generator, exposures)
 
-    def take_step(learn: Callable[[Batch], Tensor]) -> Tensor:
-        loss = learn(draw())
-        for optimiser in state.optimisers:
-            optimiser.step()
-        return loss.detach()
-
     def at_once(batch: Batch) -> Tensor:
         network.zero_grad(set_to_none=True)
         loss, whole = errors(residual, batch, batch, config, consistency)
         whole.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    def eager(rate: float) -> Tensor:
-        set_rate(state.optimisers, rate)
-        return take_step(at_once)
-
-    if state.generator.device.type == "cuda":
-        return GraphedStep(eager, lambda: take_step(at_once), state)
-
-    parameters = list(network.parameters())
-    cores = groups.cores_here()
+        return loss.detach()
 
     def in_groups(batch: Batch) -> Tensor:
         def of_group(group: Batch) -> tuple[Tensor, Tensor]:
@@ -99,12 +83,22 @@ def step_function(
 
         return groups.gradients_of(of_group, batch.groups(), parameters, cores)
 
-    def on_cores(rate: float) -> Tensor:
+    on_gpu = state.generator.device.type == "cuda"
+    parameters, cores = list(network.parameters()), groups.cores_here()
+
+    def step() -> Tensor:
+        batch = draw()
+        loss = at_once(batch) if on_gpu else in_groups(batch)
+        for optimiser in state.optimisers:
+            optimiser.step()
+        return loss
+
+    def eager(rate: float) -> Tensor:
         set_rate(state.optimisers, rate)
         with groups.on_one_core():
-            return take_step(in_groups)
+            return step()
 
-    return on_cores
+    return GraphedStep(eager, step, state) if on_gpu else eager
 
 
 def padded_crops(
