@@ -1,7 +1,7 @@
 """What do 8 bits cost against the truth? On every clip that bench-quality has done.
 
-    make bench-quality QUALITY="--factors 8 --methods ours"   # trains, and runs in FP32
-    python -m benchmarks.int8                                 # exports INT8, runs, compares
+    make bench-quality QUALITY="--factors 8 --methods ours --presets fast"   # trains, runs in FP32
+    python -m benchmarks.int8                                                # INT8, beside that
 
 The network, its FP32 result and the slow video are those that bench-quality left in
 out/bench-quality; the INT8 file is calibrated on the slow video, as a user does it.

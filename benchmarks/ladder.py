@@ -1,6 +1,6 @@
 """Where does the ladder lose? Each step against the truth at its own rung, on real clips.
 
-    python -m benchmarks.quality --methods ours      # trains the models
+    python -m benchmarks.quality --factors 8 --methods ours --presets fast      # trains the models
     python -m benchmarks.ladder
     python -m benchmarks.ladder --clips cup_turn --preset balanced
     python -m benchmarks.ladder --precision fp32     # the models of quality --precision fp32

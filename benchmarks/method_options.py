@@ -4,6 +4,8 @@ import argparse
 from typing import Any
 
 from benchmarks.methods import METHODS, OURS, Ours
+from tsr.trainer.config import PRESETS, Preset
+from tsr.trainer.train import choose_device
 
 
 def names(text: str) -> list[str]:
@@ -25,6 +27,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=["fp32"], help="train as on a CPU that does not multiply bf16"
     )
+
+
+def presets_here() -> list[Preset]:
+    """Those that this machine has time for: `paper` takes a CPU many hours per clip."""
+    on_gpu = choose_device("auto").type == "cuda"
+    return [name for name in PRESETS if on_gpu or name != "paper"]
 
 
 def training_changes(given: argparse.Namespace) -> dict[str, Any]:

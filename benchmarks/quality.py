@@ -2,12 +2,13 @@
 
     python -m benchmarks.quality                                   # every clip, ×8, ×4 and ×2
     python -m benchmarks.quality --clips cup_turn --factors 8 --methods linear,rife,ours
-    python -m benchmarks.quality --presets fast,balanced
+    python -m benchmarks.quality --presets fast
 
-Each truth is degraded by the factor (full exposure, lossless), and every method makes the fast
-video from that. Each stage is a process of its own and done once: interrupted, the same command
-goes on; --fresh starts over. After each method the figures so far are in results/quality.json, at
-the end a contact sheet per factor is in out/bench-quality.
+Ours is measured in each preset; `paper` on a GPU alone, unless it is asked for. Each truth is
+degraded by the factor (full exposure, lossless), and every method makes the fast video from that.
+Each stage is a process of its own and done once: interrupted, the same command goes on; --fresh
+starts over. After each method the figures so far are in results/quality.json, at the end a contact
+sheet per factor is in out/bench-quality.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any
 from benchmarks.clip_scores import measures
 from benchmarks.contact_sheet import write_sheet
 from benchmarks.machine import ROOT, machine
-from benchmarks.method_options import add_method_options, chosen_methods, names
+from benchmarks.method_options import add_method_options, chosen_methods, names, presets_here
 from benchmarks.methods import Job, Ours, Stage, degrade, make, name_of, score
 from benchmarks.quality_md import scores_table
 from benchmarks.stages import write_json
@@ -158,17 +159,18 @@ def _numbers(text: str) -> list[int]:
     return values
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure; write after each method; print after each clip."""
     parser = argparse.ArgumentParser(description="Quality on real clips, by every method.")
     parser.add_argument("--clips", type=names, default=[], help="names; all when left out")
     parser.add_argument("--factors", type=_numbers, default=[8, 4, 2], help="of 8,4,2")
     add_method_options(parser)
+    parser.set_defaults(presets=presets_here())
     parser.add_argument("--data", type=Path, default=DATA, help="folders of gt.mkv")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--results", type=Path, default=RESULTS, help="results file")
     parser.add_argument("--fresh", action="store_true", help="forget what was done before")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     try:
         measure_all(clip_folders(given.data, given.clips), chosen_methods(given), given)
     except TsrError as error:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("benchmarks.methods", reason="benchmarks are not part of the wheel")
 
+from benchmarks import quality
 from benchmarks.method_options import add_method_options, chosen_methods
 from benchmarks.methods import Job, Ours, name_of
 from benchmarks.quality import figures
@@ -29,6 +31,21 @@ def test_ours_is_one_method_per_preset_and_comes_last() -> None:
     assert _chosen()[-2:] == ["rife", "ours-fast"]
     (slower,) = _chosen("--methods", "ours", "--precision", "fp32")
     assert (slower, title(slower)) == ("ours-fast-precisionfp32", "ours, fast, FP32")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "names"),
+    [(False, ["ours-fast", "ours-balanced"]), (True, ["ours-fast", "ours-balanced", "ours-paper"])],
+)
+def test_quality_is_measured_in_each_preset_that_there_is_time_for(
+    cuda: bool, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(quality, "clip_folders", lambda *_: [])
+    monkeypatch.setattr(quality, "measure_all", lambda _, methods, __: found.extend(methods))
+    quality.main(["--methods", "ours"])
+    assert [name_of(method) for method in found] == names
 
 
 @pytest.mark.parametrize(
