@@ -58,16 +58,28 @@ def cores_here() -> int:
 
 @contextmanager
 def on_one_core() -> Iterator[None]:
-    """What is too small to share is computed by this thread alone."""
+    """What is too small to share is computed by this thread alone, and numbers below FP32's normal
+    range count as zero.
+
+    The momentum of channels that have died fades into that range and stays there, where products
+    take CPUs many times as long: after some thousand steps, Muon's took 190 ms instead of 7.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
         torch.set_num_threads(before)
 
 
 @functools.cache
 def _pool(workers: int, threads: int) -> ThreadPoolExecutor:
     """Workers that share their convolutions among so many threads each."""
-    return ThreadPoolExecutor(workers, "crops", lambda: torch.set_num_threads(threads))
+
+    def begin() -> None:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)
+
+    return ThreadPoolExecutor(workers, "crops", begin)

@@ -131,6 +131,20 @@ def test_all_threads_are_back_afterwards(monkeypatch: pytest.MonkeyPatch) -> Non
     assert said == [1, 3]
 
 
+@pytest.mark.skipif(
+    not torch.set_flush_denormal(False), reason="this CPU cannot take tiny numbers for zero"
+)
+def test_numbers_too_small_for_full_precision_are_zero_while_training() -> None:
+    """And nowhere else."""
+    tiny = torch.tensor([1e-39])
+    with groups.on_one_core():
+        assert float(tiny * 1) == 0
+    assert float(tiny * 1) > 0
+    weight = torch.ones(1, requires_grad=True)
+    found = groups.gradients_of(lambda _: (tiny * 1, (weight * 1).sum()), [0], [weight], cores=1)
+    assert float(found) == 0
+
+
 def test_a_worker_s_error_is_the_step_s() -> None:
     def errors_of(_: int) -> tuple[Tensor, Tensor]:
         raise RuntimeError("out of memory")
