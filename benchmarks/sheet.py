@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.methods import OURS
+from benchmarks.quality_md import title
 from tsr.core.drawing import ACCENT, FAINT, INK, PAPER, arrow_down, draw_text, font, mark_row
 from tsr.core.outputs import completed
 
@@ -113,6 +114,6 @@ def is_ours(method: str) -> bool:
 def heading(method: str) -> tuple[str, str]:
     """A column's name and explanation."""
     if is_ours(method):
-        _, preset, *changes = method.replace("precisionfp32", "in FP32").split("-")
+        _, preset, *changes = title(method).split(", ")
         return f"Ours ({preset})", ", ".join(changes) or "trained on this input"
     return HEADS[method]

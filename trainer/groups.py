@@ -3,7 +3,8 @@
 Cores that share every convolution wait for each other hundreds of times a step, and for whatever
 else runs on one of them: with one of two cores busy, they took three to six times as long as one
 core alone (benchmarks/busy.py). Cores that take a group of crops each, and the next one when they
-are done, meet once a step. And a training comes out the same on however many cores it ran.
+are done, meet once a step. And a training comes out the same on one core and on two; where there
+are more cores than groups, those that share a group's convolutions may round otherwise.
 """
 
 import functools

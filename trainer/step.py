@@ -23,6 +23,10 @@ CONSISTENCY_WEIGHT = 4.0
 frame. With 1 the first pass gains 0.5 dB on a clip where it gains 0.7 with 4."""
 
 
+INSIDE = tuple(slice(n, -n) for n in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))
+"""What the network makes of crops with surroundings, in time, rows and columns."""
+
+
 class Batch(NamedTuple):
     """Crops that a step learns from, or some of them.
 
@@ -124,13 +128,11 @@ def with_surroundings(
 
     With `consistency`, half of them are its own.
     """
-    halo = NETWORK_HALO
-    inside = slice(halo.t, -halo.t), slice(halo.h, -halo.h), slice(halo.w, -halo.w)
     least = len(exposures) if len(set(exposures)) > 1 else 1
     count = max(config.batch // (2 if consistency is None else 4), least)
-    htr = sampler.draw(count, generator, halo.h)  # (B, 3, T, H + 16, W + 16)
+    htr = sampler.draw(count, generator, NETWORK_HALO.h)  # (B, 3, T, H + 16, W + 16)
     base = interpolated(htr, exposures)
-    wanted = (htr - base)[:, :, *inside]
+    wanted = (htr - base)[:, :, *INSIDE]
     if consistency is None:
         return Batch(base, wanted)
     return Batch(base, wanted, *consistency.draw(max(config.batch // 4, 1), generator))
@@ -161,6 +163,5 @@ def errors(
         return loss, loss
     assert group.known is not None  # drawn together
     share = len(group.between) / len(batch.between)
-    inside = (slice(n, -n) for n in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))
-    frames = group.between[:, :, *inside] + made[examples:]
+    frames = group.between[:, :, *INSIDE] + made[examples:]
     return loss, loss + share * CONSISTENCY_WEIGHT * consistency.error(frames, group.known)
