@@ -37,18 +37,21 @@ class ConvLayer:
     octets: int
 
 
-def conv_layers(weights: Weights) -> list[ConvLayer]:
+def conv_layers(weights: Weights, *, hopper: bool = False) -> list[ConvLayer]:
     """Each layer of a network, its channels filled up with zeros to what a kernel makes.
 
     The first layer's taps in time become input channels, since there are but three colours, and the
     last one's output channels: the kernels of octets.cu lay the ones out and add the others up.
+
+    Args:
+        hopper: for the kernels of convolve_hopper.cu, where there are two.
     """
     first, *inner, last = (
         (weights[weight_name(n)], weights[bias_name(n)]) for n in range(len(KERNELS))
     )
     channels = len(first[1])
     wide = 64 if channels <= 64 else -(-channels // 128) * 128
-    kernel = "convolve_64" if wide == 64 else "convolve_128"
+    kernel = f"convolve_{'hopper_' if hopper else ''}{min(wide, 128)}"
     unrolled = first[0].transpose(0, 2, 1, 3, 4).reshape(channels, -1, 1, 3, 3)
     colours = np.zeros((STEP, channels, 1, 3, 3), np.float32)
     for tap in range(KERNELS[-1][0]):
@@ -80,6 +83,19 @@ def packed(weight: NDArray[np.float32], block: int) -> Half:
     return np.ascontiguousarray(ordered).reshape(shape).astype(np.float16)
 
 
+def packed_for_hopper(weight: NDArray[np.float32], block: int) -> Half:
+    """The same for convolve_hopper.cu, whose stages take their weights out of shared memory.
+
+    Returns:
+        (N / block, T, C / 16, 9, 2, block / 8, 8, 8): of 16 input channels two halves, each in
+        matrices of eight output channels by eight input channels.
+    """
+    n, c, taps = weight.shape[:3]
+    parts = weight.reshape(n // block, block // 8, 8, c // STEP, 2, 8, taps, TAPS)
+    ordered = parts.transpose(0, 6, 3, 7, 4, 1, 2, 5)
+    return np.ascontiguousarray(ordered, dtype=np.float16)
+
+
 def _layer(
     kernel: str, weight: NDArray[np.float32], bias: NDArray[np.float32], made: int, given: int
 ) -> ConvLayer:
@@ -88,5 +104,5 @@ def _layer(
     whole[:n, :c] = weight
     biases = np.zeros(made, np.float32)
     biases[: len(bias)] = bias
-    block = int(kernel.split("_")[1])
-    return ConvLayer(kernel, packed(whole, block), biases, taps, given // STEP, made // 8)
+    block, pack = int(kernel.split("_")[-1]), packed_for_hopper if "hopper" in kernel else packed
+    return ConvLayer(kernel, pack(whole, block), biases, taps, given // STEP, made // 8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tsr.core.errors import DeviceError
 from tsr.runtime.device_interface import Memory
-from tsr.runtime.kernels import SHARED, SIGNATURES, TENSOR_CORES, THREADS, kernel_module
+from tsr.runtime.kernels import SIGNATURES, kernel_module, shared_bytes, threads_of
 from tsr.runtime.upload_ring import UploadRing
 
 
@@ -83,10 +83,10 @@ class CudaDevice:
                 name: self._module.get_function(name).prepare(signature)
                 for name, signature in SIGNATURES.items()
             }
-            if self.capability >= TENSOR_CORES:
-                limit = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
-                for name, num_bytes in SHARED.items():
-                    self._kernels[name].set_attribute(limit, num_bytes)
+            limit = driver.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES
+            self._shared = shared_bytes(self.capability)
+            for name, num_bytes in self._shared.items():
+                self._kernels[name].set_attribute(limit, num_bytes)
 
     @property
     def stream_handle(self) -> int:
@@ -185,7 +185,11 @@ class CudaDevice:
         function = self._kernels[kernel]
         with _told(f"start the kernel {kernel}"):
             function.prepared_async_call(
-                grid, (THREADS, 1, 1), self._stream, *arguments, shared_size=SHARED.get(kernel, 0)
+                grid,
+                (threads_of(kernel), 1, 1),
+                self._stream,
+                *arguments,
+                shared_size=self._shared.get(kernel, 0),
             )
 
     def mark(self) -> Any:

@@ -16,7 +16,7 @@ from tsr.core.tiling import NETWORK_HALO
 from tsr.runtime.conv_weights import ConvLayer, conv_layers
 from tsr.runtime.cuda_kernels import DeviceVolume, blocks
 from tsr.runtime.device_interface import Device, Memory
-from tsr.runtime.kernels import TENSOR_CORES
+from tsr.runtime.kernels import HOPPER, TENSOR_CORES
 
 PIECE = 16
 """Bytes of eight values."""
@@ -57,7 +57,7 @@ class TensorCoreNetwork:
         self._device = device
         self._layers = [
             _OnDevice(layer, device.upload(layer.weights), device.upload(layer.bias))
-            for layer in conv_layers(weights)
+            for layer in conv_layers(weights, hopper=device.capability == HOPPER)
         ]
         self._centre = device.upload(np.array([CENTRE], np.float32))
         self._scratch: tuple[int, list[Memory]] = 0, []

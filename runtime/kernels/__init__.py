@@ -19,14 +19,16 @@ FOLDER = Path(__file__).resolve().parent
 UNIT = FOLDER / "all.cu"
 """The one compilation unit."""
 
-THREADS = 256
-"""Threads per block of every kernel."""
+THREADS, HOPPER_THREADS = 256, 288
+"""Threads per block of every kernel, and of those in `HOPPER_SHARED`."""
 
 SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
     "convolve_16": "PPPPiiiiiii",
     "convolve_64": "PPPPiiiiiii",
     "convolve_128": "PPPPiiiiiii",
+    "convolve_hopper_64": "PPPPiiiiiii",
+    "convolve_hopper_128": "PPPPiiiiiii",
     "gather": "PqiiPPiiiPii",
     "halve": "PqPqiiiPP",
     "load_planes": "PiiiiiiPPqii",
@@ -39,16 +41,31 @@ SIGNATURES = {
 """Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""
 
 SHARED = {"convolve_16": 48384, "convolve_64": 76032, "convolve_128": 95488}
+HOPPER_SHARED = {"convolve_hopper_64": 158272, "convolve_hopper_128": 198208}
 """Bytes of shared memory that a kernel is given at launch: more than one gets unasked, and no more
 than any GPU with the tensor cores in question has."""
 
 TENSOR_CORES = (8, 0)
 """The first generation on which the kernels in `SHARED` work: Ampere."""
 
+HOPPER = (9, 0)
+"""The one generation on which those in `HOPPER_SHARED` work."""
+
 FLAGS = ("-std=c++17", "-O3")
 
 CAPABILITIES = ((7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0))
 """GPU generations the kernels are kept compiling for: Turing to Blackwell."""
+
+
+def threads_of(kernel: str) -> int:
+    """Threads per block."""
+    return HOPPER_THREADS if kernel in HOPPER_SHARED else THREADS
+
+
+def shared_bytes(capability: tuple[int, int]) -> dict[str, int]:
+    """Bytes of shared memory, by kernel, of those that work on this generation and need to ask."""
+    usual = SHARED if capability >= TENSOR_CORES else {}
+    return usual | (HOPPER_SHARED if capability == HOPPER else {})
 
 
 def kernel_module(capability: tuple[int, int]) -> bytes:
@@ -87,10 +104,10 @@ def compile_module(
     Raises:
         DeviceError: nvcc is missing or refuses.
     """
-    targets = [
-        f"-gencode=arch=compute_{major}{minor},code=sm_{major}{minor}"
-        for major, minor in capabilities
-    ]
+    names = [f"{major}{minor}" for major, minor in capabilities]
+    # What Hopper alone has must be asked for by name.
+    names = [name + "a" if name == "90" else name for name in names]
+    targets = [f"-gencode=arch=compute_{name},code=sm_{name}" for name in names]
     command = [find_nvcc(), *FLAGS, *flags, *targets, "--threads", "0", "-fatbin"]
     done = subprocess.run(
         [*command, "-o", str(path), str(UNIT)], capture_output=True, encoding="utf-8"

@@ -9,6 +9,7 @@
 #define HD __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 #else
+#include <algorithm>
 #include <cmath>
 #define HD inline
 #define UNROLL
@@ -147,6 +148,7 @@ __attribute__((weak)) int grid[3] = {1, 1, 1};
 #define TENSOR_KERNEL(name, threads, pieces, parameters, ...)            \
     static warp::Piece name##_shared[pieces];                            \
     extern "C" int name##_shared_bytes() { return sizeof name##_shared; } \
+    extern "C" int name##_threads() { return threads; }                  \
     KERNEL(name, threads, parameters, {                                  \
         warp::Piece* shared = name##_shared;                             \
         __VA_ARGS__;                                                     \

@@ -26,13 +26,21 @@ from tsr.runtime import device as device_module
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_kernels import CudaKernels
-from tsr.runtime.kernels import SHARED
+from tsr.runtime.kernels import HOPPER, TENSOR_CORES, shared_bytes, threads_of
 from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.tensor_core_network import TensorCoreNetwork
 from tsr.trainer.network import TsrNetwork, save_model
 
 ROUNDING = 2e-4
 """A sum in another order may be rounded to another of the 16-bit numbers that layers hand over."""
+
+
+@pytest.fixture(params=[TENSOR_CORES, HOPPER], ids=["ampere", "hopper"])
+def generation(device: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A device that runs the kernels of this generation; a GPU of another runs its own."""
+    if device.capability == HOPPER:
+        monkeypatch.setattr(device, "capability", request.param)
+    return device
 
 
 def written(path: Path, channels: int) -> tuple[Path, TsrNetwork]:
@@ -73,9 +81,10 @@ def noise(*shape: int) -> Volume:
     [(16, 2, 5, 4), (64, 3, 17, 36), (64, 1, 32, 61), (96, 2, 9, 35), (200, 1, 3, 4)],
 )
 def test_the_network_is_what_torch_computes(
-    device: Any, tmp_path: Path, channels: int, frames: int, height: int, width: int
+    generation: Any, tmp_path: Path, channels: int, frames: int, height: int, width: int
 ) -> None:
     """Widths that fill a kernel's channels and that do not; tiles cut by the border."""
+    device = generation
     path, network = written(tmp_path / "model.safetensors", channels)
     window = noise(3, frames + 6, height + 16, width + 16)
     found = on_device(TensorCoreNetwork(path, device), device, window)
@@ -127,11 +136,18 @@ def test_a_smaller_tile_follows_one_without_room(
     np.testing.assert_array_equal(on_device(network, device, noise(3, 7, 20, 20)), expected)
 
 
-@pytest.mark.parametrize("kernel", SHARED)
-def test_shared_memory_is_what_the_sources_ask_for(host_library: Path, kernel: str) -> None:
-    """And fits on every GPU that has these tensor cores: 99 KiB."""
-    assert ctypes.CDLL(str(host_library))[f"{kernel}_shared_bytes"]() == SHARED[kernel]
-    assert SHARED[kernel] <= 99 << 10
+@pytest.mark.parametrize(
+    ("generation", "limit"), [(TENSOR_CORES, 99 << 10), (HOPPER, 227 << 10)], ids=str
+)
+def test_threads_and_shared_memory_are_what_the_sources_ask_for(
+    host_library: Path, generation: tuple[int, int], limit: int
+) -> None:
+    """And fits on every GPU that has these tensor cores."""
+    library, asked = ctypes.CDLL(str(host_library)), shared_bytes(generation)
+    assert asked == {kernel: library[f"{kernel}_shared_bytes"]() for kernel in asked}
+    assert all(threads_of(kernel) == library[f"{kernel}_threads"]() for kernel in asked)
+    assert max(asked.values()) <= limit
+    assert not shared_bytes((7, 5))
 
 
 def test_an_older_gpu_is_told_what_to_do(host_library: Path, tmp_path: Path) -> None:
