@@ -45,6 +45,7 @@ class OnnxCudaNetwork:
     """
 
     name = "onnxruntime-cuda"
+    any_shape = False
 
     def __init__(
         self, path: Path, device: CudaDevice, *, search: str = "HEURISTIC", tf32: bool = False
