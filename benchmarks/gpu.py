@@ -38,7 +38,7 @@ from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_frames import StoredFrame
 from tsr.runtime.device import CudaDevice, missing
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.run import segment_size
+from tsr.runtime.run import GPU_SEGMENT_VOXELS, segment_size
 from tsr.runtime.streaming import groups, super_resolve
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
@@ -72,7 +72,7 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> 
         raise SystemExit(
             f"{candidate.name}: the cascade differs from the CPU's by {difference:.1e}"
         )
-    segment = segment_size(ladder, *SIZES[size])
+    segment = segment_size(ladder, *SIZES[size], GPU_SEGMENT_VOXELS)
     part = LONG // 2, LONG // 2 + math.ceil(CASCADE_FRAMES / segment) * segment
     info = clip_info(*SIZES[size], LONG)
     pictures = (noise(3, *SIZES[size], seed=n) for n in range(3))

@@ -165,7 +165,7 @@ def test_a_model_runs_as_it_was_trained(
     monkeypatch.setattr(device_module, "CudaDevice", lambda: HostDevice(host_library))
     told = commands.succeed(
         *("tsr-run", path, slow, "-o", made["gpu.mkv"]),
-        *("--encoder", "ffv1", "--tile", "4", "36", "40", "--json"),
+        *("--encoder", "ffv1", "--json"),
     )
     assert json.loads(told.stdout)["backend"] == "tensor cores on host"
     found, expected = (read_volume(file)[0] for file in made.values())
