@@ -7,8 +7,9 @@ layers as 2D ones. Runs what is there of pycuda (kernels), onnxruntime-gpu and T
 cascade, a video from file to file) and torch (matrix products, the same network, training), and
 says what is missing. An .onnx model is run by ONNX Runtime and as engines built here, refittable
 and not; a .plan is compared with the CPU if its .onnx is given too. Times are between events on
-the stream: medians, but the ladder is one run after a warm-up, launch and allocation included, and
-the video is one run. Writes results/gpu-NAME.json and prints it as a table.
+the stream: medians, but the ladder is one run after a warm-up, launch and allocation included, over
+frames from the middle of a long video, and the file is one run. Writes results/gpu-NAME.json and
+prints it as a table.
 """
 
 import argparse
@@ -18,45 +19,52 @@ import itertools
 import json
 import math
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu_kernels import Report, error, kernels, noise
+from benchmarks.gpu_kernels import YUV420, Report, error, kernels, noise
 from benchmarks.gpu_md import gpu as gpu_table
 from benchmarks.gpu_networks import Candidate, candidates, network
 from benchmarks.machine import GPU_LIBRARIES, ROOT, gpu_driver, machine
 from tsr.core.clip_io import ClipInfo, ClipWriter, Colour, FrameTimes
+from tsr.core.clip_io.pixels import from_rgb
 from tsr.core.ladder import ScaleLadder
 from tsr.core.volume import Volume
-from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.cuda_backend import CudaBackend
+from tsr.runtime.cuda_frames import StoredFrame
 from tsr.runtime.device import CudaDevice, missing
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.plan import plan_segments
+from tsr.runtime.run import GPU_SEGMENT_VOXELS, segment_size
+from tsr.runtime.streaming import groups, super_resolve
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
 FACTOR = 8
 LADDERS = ("1/8", "1/4")
+CASCADE_FRAMES = 8
+"""Input frames that the ladder is timed on at least; then as many as make whole segments."""
+
+LONG = 1000
+"""Frames of the video that they are from, so that neither of its ends is among them."""
+
 FILE_FRAMES = 24
 """Of the input that goes from file to file: some seconds of output, so that starting up is little
 of it."""
 
-TRAINING_SECONDS = 10.0
-"""Per preset."""
+TRAINING_SECONDS = 6.0
+"""Per preset, start-up apart."""
+
 CASCADE_TOLERANCE = {"fp32": 2e-3, "fp16": 2e-2}
 """Largest differences to the CPU's cascade. INT8 and FP8 are reported, not judged: where a value
 lies between two steps, GPU and CPU may choose differently."""
 
 
 def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> Report:
-    """The whole ladder at ×8: device time per output frame and memory in use; first a small video
-    against the CPU."""
+    """The whole ladder at ×8, as `tsr-run` climbs it between decoder and encoder: device time per
+    output frame and memory in use; first a small video against the CPU."""
     gpu, card = candidate.run, candidate.card
     ladder = ScaleLadder(Fraction(start), FACTOR)
     difference = cascade_difference(device, candidate, ladder)
@@ -64,20 +72,30 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> 
         raise SystemExit(
             f"{candidate.name}: the cascade differs from the CPU's by {difference:.1e}"
         )
-    video = np.concatenate([noise(3, 2, *SIZES[size], seed=n) for n in range(2)], 1)
+    segment = segment_size(ladder, *SIZES[size], GPU_SEGMENT_VOXELS)
+    part = LONG // 2, LONG // 2 + math.ceil(CASCADE_FRAMES / segment) * segment
+    info = clip_info(*SIZES[size], LONG)
+    pictures = (noise(3, *SIZES[size], seed=n) for n in range(3))
+    decoded = [
+        StoredFrame(from_rgb(picture, YUV420, info.colour), YUV420, info.colour)
+        for picture in pictures
+    ]
     backend = CudaBackend(device, gpu, candidate.tile)
-    for _ in _run(backend, video, ladder, store=False):
-        pass
+
+    def climb() -> None:
+        for _ in groups(itertools.cycle(decoded), info, ladder, backend, segment, part):
+            pass
+
+    climb()
     device.synchronize()
     backend._counting()
     backend.seconds.clear()
     first = device.mark()
-    for _ in _run(backend, video, ladder, store=False):
-        pass
+    climb()
     last = device.mark()
     device.synchronize()
     backend._counting()()
-    frames = video.shape[1] * FACTOR
+    frames = (part[1] - part[0]) * FACTOR
     spent = {name: round(1000 * s / frames, 4) for name, s in backend.seconds.items()}
     whole = 1000 * device.seconds_between(first, last) / frames
     return {
@@ -85,6 +103,7 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> 
         "channels": card.channels,
         "start": start,
         "size": size,
+        "segment": segment,
         "difference_to_cpu": difference,
         "ms_per_frame": round(whole, 3),
         "ms_by_stage": spent,
@@ -111,8 +130,10 @@ def _by_cpu(model: Path, ladder: ScaleLadder) -> Volume:
 
 
 def _whole(backend: Any, ladder: ScaleLadder) -> Volume:
-    made = [array.copy() for array in _run(backend, noise(3, 5, 96, 128), ladder)]
-    return np.concatenate(made, 1)
+    video = noise(3, 5, 96, 128)
+    frames = (np.ascontiguousarray(video[:, n]) for n in range(5))
+    made = super_resolve(frames, clip_info(96, 128, 5), ladder, backend, 4)
+    return np.stack([frame.copy() for frame in made], 1)
 
 
 def file_to_file(candidate: Candidate, folder: Path) -> Report:
@@ -134,42 +155,37 @@ def file_to_file(candidate: Candidate, folder: Path) -> Report:
 
 
 def write_video(path: Path) -> None:
-    """Waves that move, 720p at 30 frames/s, as most cameras store them."""
+    """Waves that move, 720p."""
     height, width = SIZES["720p"]
-    times = FrameTimes.constant(Fraction(30), FILE_FRAMES)
+    info = clip_info(height, width, FILE_FRAMES)
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    info = ClipInfo(
-        path=path, width=width, height=height, times=times, colour=Colour(),
-        pixel_format="yuv420p", bit_depth=8, chroma="420",
-    )  # fmt: skip
-    with ClipWriter(path, info, times=times) as writer:
+    with ClipWriter(path, info, times=info.times) as writer:
         for n in range(FILE_FRAMES):
             waves = [np.sin(x / 40 + n * k) * np.cos(y / 30 - n) for k in (0.3, 0.5, 0.7)]
             writer.write(np.stack(waves).astype(np.float32) * np.float32(0.4) + np.float32(0.5))
 
 
+def clip_info(height: int, width: int, frames: int) -> ClipInfo:
+    """Of a video at 30 frames/s, as most cameras store them."""
+    return ClipInfo(
+        path=Path("noise"), width=width, height=height, colour=Colour(),
+        times=FrameTimes.constant(Fraction(30), frames),
+        pixel_format="yuv420p", bit_depth=8, chroma="420",
+    )  # fmt: skip
+
+
 def training() -> Report:
-    """Steps per second of each preset, by torch on the GPU."""
+    """Start-up, steps per second and schedule of each preset, by torch on the GPU."""
     import torch
 
-    from benchmarks.training import demo_video, timed
+    from benchmarks.training import demo_video, pace
     from tsr.trainer.precision import preset_here
 
     device, video = torch.device("cuda"), demo_video()
-    found = {}
-    for name in ("fast", "balanced", "paper"):
-        whole = preset_here(name, device)
-        config = replace(whole, max_minutes=TRAINING_SECONDS / 60, validate_every=50)
-        found[name] = timed(video, config, device) | {"schedule_steps": whole.steps}
-    return found
-
-
-def _run(backend: Any, video: Volume, ladder: ScaleLadder, store: bool = True) -> Iterator[Any]:
-    frames = (np.ascontiguousarray(video[:, n]) for n in range(video.shape[1]))
-    pyramid: FramePyramid[Any] = FramePyramid(frames, ladder, backend)
-    for plan in plan_segments(ladder, video.shape[1], 4):
-        for group in run_segment(plan, pyramid, backend, video.shape[1]):
-            yield backend.store(group) if store else group
+    return {
+        name: pace(video, preset_here(name, device), device, TRAINING_SECONDS)
+        for name in ("fast", "balanced", "paper")
+    }
 
 
 def measured(device: CudaDevice, models: list[Path]) -> Report:

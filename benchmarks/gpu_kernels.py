@@ -209,7 +209,7 @@ def _kept(make: Callable[[], DeviceVolume]) -> Work:
 
 
 class _NoNetwork:
-    name = "none"
+    name, any_shape = "none", False
 
     def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
         raise MemoryError

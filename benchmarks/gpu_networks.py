@@ -17,6 +17,7 @@ from tsr.runtime.cuda_backend import TILE, CudaBackend
 from tsr.runtime.cuda_kernels import CudaKernels
 from tsr.runtime.device import CudaDevice
 from tsr.runtime.onnx_network import OnnxNetwork
+from tsr.runtime.tensor_core_network import TILE as OWN_TILE
 from tsr.runtime.tensor_core_network import TensorCoreNetwork
 from tsr.runtime.tensorrt_network import TensorRtNetwork
 
@@ -87,7 +88,7 @@ def _trained(model: Path, device: CudaDevice) -> Candidate:
     """By our own convolutions; what is right is said by the .onnx beside it, if there is one."""
     run, beside = TensorCoreNetwork(model, device), model.with_suffix(".onnx")
     reference = beside if beside.is_file() else None
-    return Candidate(f"{model.stem} · {run.name}", model, run, run.card, reference)
+    return Candidate(f"{model.stem} · {run.name}", model, run, run.card, reference, OWN_TILE)
 
 
 def _engine(

@@ -75,10 +75,17 @@ def _pass(found: list[float | None]) -> str:
 def training(report: Report) -> str:
     """Speed of each preset, a whole schedule, half precision against full."""
     rows = [
-        [name, f"{v['steps_per_second']:.1f}", str(v["schedule_steps"]), str(v["schedule_minutes"])]
+        [
+            name,
+            str(v.get("start_up_seconds", "–")),
+            f"{v['steps_per_second']:.1f}",
+            str(v["schedule_steps"]),
+            str(v["schedule_minutes"]),
+        ]
         for name, v in report["presets"].items()
     ]
-    text = table(["preset", "steps/s", "steps of its schedule", "minutes for these"], rows)
+    head = ["preset", "start-up, s", "steps/s", "steps of its schedule", "minutes for these"]
+    text = table(head, rows)
     whole = report.get("schedule")
     if whole:
         text += (

@@ -36,6 +36,11 @@ def spans(length: int, size: int, first: int = 0) -> Iterator[Span]:
         yield start, min(start + size, first + length)
 
 
+def even_share(length: int, most: int) -> int:
+    """The size of ranges of at most `most` when as few as it takes share a length evenly."""
+    return -(-length // -(-length // most))
+
+
 def clamped(span: Span, halo: int, length: int) -> NDArray[np.intp]:
     """Indices of `span` widened by `halo`, held inside [0, length)."""
     return np.clip(np.arange(span[0] - halo, span[1] + halo), 0, length - 1)

@@ -3,29 +3,40 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Protocol
 
 from tsr.core.clip_io import Colour
 from tsr.core.clip_io.pixels import Frame, Layout, Plane
 from tsr.core.exposure import FULL
-from tsr.core.tiling import NETWORK_HALO, Span, spans
+from tsr.core.tiling import NETWORK_HALO, Span, even_share, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cuda_frames import StoredFrame, begin_store_planes, load_planes
 from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, TimeTable
 from tsr.runtime.device_interface import Device
 from tsr.runtime.plan import network_taps
 
+Tile = tuple[int, int, int]
+"""(frames, rows, columns) of network output per call."""
+
 TILE = (16, 184, 320)
-"""(frames, rows, columns) of network output per call; benchmarks/gpu.py compares."""
+"""The usual one; benchmarks/gpu.py compares."""
 
 SMALLEST_SIDE = 32
 """Rows or columns below which running out of memory is final."""
 
 
-def whole_tile(tile: tuple[int, int, int]) -> tuple[int, int, int]:
+def whole_tile(tile: Tile) -> Tile:
     """The next larger tile of whole pairs of frames and whole vectors of four columns."""
     frames, rows, columns = tile
     return frames + frames % 2, rows, -(-columns // 4) * 4
+
+
+def with_halo(tile: Tile) -> Tile:
+    """The window that the network needs to make a tile."""
+    frames, rows, columns = tile
+    halo = NETWORK_HALO
+    return frames + 2 * halo.t, rows + 2 * halo.h, columns + 2 * halo.w
 
 
 class DeviceNetwork(Protocol):
@@ -33,6 +44,10 @@ class DeviceNetwork(Protocol):
 
     name: str
     """What computes, for reports."""
+
+    any_shape: bool
+    """Whether a new shape costs nothing. Else all calls had better have one, since the first of
+    each shape waits for a search for algorithms."""
 
     def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W), in order with the device's other work.
@@ -50,13 +65,11 @@ class CudaBackend:
         device: the GPU.
         network: the model on it.
         tile: (frames, rows, columns) of network output per call, made whole by `whole_tile`.
-            Every call has this one shape, since another shape would cost a new search for
-            algorithms. The result does not depend on it.
+            Every call has this one shape; a network to which any is as good gets at most this, and
+            no more than there is to make. The result does not depend on it.
     """
 
-    def __init__(
-        self, device: Device, network: DeviceNetwork, tile: tuple[int, int, int] = TILE
-    ) -> None:
+    def __init__(self, device: Device, network: DeviceNetwork, tile: Tile = TILE) -> None:
         self.device, self.network = device, network
         self.name = f"{network.name} on {device.name}"
         self.tile = whole_tile(tile)
@@ -202,37 +215,56 @@ class CudaBackend:
         self, given: DeviceVolume, span: Span, made: Span, num_given: int, exposure: float
     ) -> DeviceVolume:
         channels, _, height, width = given.shape
-        frames, rows, columns = self.tile
-        halo = NETWORK_HALO
         result = self.kernels.volume(channels, made[1] - made[0], height, width)
-        window = self.kernels.volume(
-            channels, frames + 2 * halo.t, rows + 2 * halo.h, columns + 2 * halo.w
-        )
-        answer = self.kernels.volume(channels, frames, rows, columns)
-        for chunk in spans(made[1] - made[0], frames, made[0]):
+        tile = self._tile_for((made[1] - made[0], height, width))
+        window = self.kernels.volume(channels, *with_halo(tile))
+        answer = self.kernels.volume(channels, *tile)
+        for chunk in spans(made[1] - made[0], tile[0], made[0]):
             part = result.frames((chunk[0] - made[0], chunk[1] - made[0]))
             known = given.frames((chunk[0] // 2 - span[0], chunk[1] // 2 - span[0]))
-            source, table = self._interpolation(given, span, chunk, num_given, exposure)
-            for top, _ in spans(height, rows):
-                for left, _ in spans(width, columns):
-                    with self._timed("back-projection"):
-                        self.kernels.gather(source, table, top, left, window)
-                    with self._timed("network"):
-                        self.network(window, answer)
-                    with self._timed("back-projection"):
-                        self.kernels.place(answer, known, part, top, left, exposure)
+            source, table = self._interpolation(given, span, chunk, num_given, exposure, tile)
+            for rows, columns in product(spans(height, tile[1]), spans(width, tile[2])):
+                (top, _), (left, _) = rows, columns
+                shape = self._asked_for(chunk, rows, columns)
+                seen, answered = window.shaped(*with_halo(shape)), answer.shaped(*shape)
+                with self._timed("back-projection"):
+                    self.kernels.gather(source, table, top, left, seen)
+                with self._timed("network"):
+                    self.network(seen, answered)
+                with self._timed("back-projection"):
+                    self.kernels.place(answered, known, part, top, left, exposure)
             self.worked((chunk[1] - chunk[0]) * height * width)
         return result
 
     def _interpolation(
-        self, given: DeviceVolume, span: Span, chunk: Span, num_given: int, exposure: float
+        self,
+        given: DeviceVolume,
+        span: Span,
+        chunk: Span,
+        num_given: int,
+        exposure: float,
+        tile: Tile,
     ) -> tuple[DeviceVolume, TimeTable]:
         """The frames that a chunk reads, and its taps among them: alike for chunks inside."""
         taps = network_taps(chunk, num_given, exposure)
         first, last = taps.needs()
         source = given.frames((first - span[0], last - span[0]))
-        window_frames = self.tile[0] + 2 * NETWORK_HALO.t
-        return source, self.kernels.time_table(taps.within(first, last), window_frames)
+        return source, self.kernels.time_table(taps.within(first, last), with_halo(tile)[0])
+
+    def _tile_for(self, size: Tile) -> Tile:
+        """The largest that a pass over (frames, rows, columns) is cut into."""
+        if not self.network.any_shape:
+            return self.tile
+        # Even ones, since a last one that is narrow would be margin above all.
+        frames, rows, columns = map(even_share, size, self.tile)
+        return whole_tile((frames, rows, columns))
+
+    def _asked_for(self, *place: Span) -> Tile:
+        """What the network makes for a place in time, down and across."""
+        if not self.network.any_shape:
+            return self.tile
+        frames, rows, columns = (last - first for first, last in place)
+        return whole_tile((frames, rows, columns))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

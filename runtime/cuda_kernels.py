@@ -68,6 +68,15 @@ class DeviceVolume:
             shape=(channels, last - first, height, width),
         )
 
+    def shaped(self, frames: int, height: int, width: int) -> "DeviceVolume":
+        """A volume of another shape in the same memory, content unspecified."""
+        channels, stride = self.shape[0], frames * height * width
+        if stride > self.shape[1] * self.frame_size:
+            raise SettingsError(
+                f"{frames} frames of {width}×{height} do not fit a volume of shape {self.shape}"
+            )
+        return replace(self, shape=(channels, frames, height, width), stride=stride)
+
 
 @dataclass(frozen=True, eq=False)
 class TimeTable:
@@ -151,14 +160,14 @@ class CudaKernels:
     def gather(
         self, given: DeviceVolume, table: TimeTable, top: int, left: int, window: DeviceVolume
     ) -> None:
-        """Fill `window` (C, table.frames, rows, columns): interpolated in time, cut with its halo.
+        """Fill `window` (C, T, rows, columns): interpolated in time, cut with its halo.
 
         Args:
-            given: the video that the table's indices count in.
+            given: the video that the table's indices count in. table: of T frames or more.
             top, left: first row and column of the tile inside the halo.
         """
         channels, frames, rows, columns = window.shape
-        if frames != table.frames or channels != given.shape[0]:
+        if frames > table.frames or channels != given.shape[0]:
             raise SettingsError(f"a window of shape {window.shape} does not fit {table.frames}")
         self.device.launch(
             "gather",

@@ -45,6 +45,7 @@ class OnnxCudaNetwork:
     """
 
     name = "onnxruntime-cuda"
+    any_shape = False
 
     def __init__(
         self, path: Path, device: CudaDevice, *, search: str = "HEURISTIC", tf32: bool = False
@@ -79,6 +80,9 @@ class OnnxCudaNetwork:
 
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        # cuDNN's attempts at a shape are told to the default logger, an error line for each that
+        # comes to nothing. It is the process's; what fails in the end is raised all the same.
+        ort.set_default_logger_severity(4)
         # A graph that ran partly on the CPU would copy every activation back and forth.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:

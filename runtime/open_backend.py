@@ -99,7 +99,7 @@ def open_trained(
     """Load a model as it was trained, for our own convolutions; see `open_backend`."""
     from tsr.runtime import cuda_backend
     from tsr.runtime.device import CudaDevice, missing
-    from tsr.runtime.tensor_core_network import TensorCoreNetwork
+    from tsr.runtime.tensor_core_network import TILE, TensorCoreNetwork
 
     anywhere = f"tsr-export {model} makes an .onnx that runs anywhere"
     if device == "cpu":
@@ -108,7 +108,7 @@ def open_trained(
         raise DeviceError(f"{model} as it was trained needs an NVIDIA GPU: {reason}; {anywhere}")
     gpu = CudaDevice()
     network = TensorCoreNetwork(model, gpu)
-    return cuda_backend.CudaBackend(gpu, network, tile or cuda_backend.TILE), network.card
+    return cuda_backend.CudaBackend(gpu, network, tile or TILE), network.card
 
 
 def cuda_is_there() -> bool:

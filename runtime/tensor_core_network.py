@@ -18,6 +18,11 @@ from tsr.runtime.cuda_kernels import DeviceVolume, blocks
 from tsr.runtime.device_interface import Device, Memory
 from tsr.runtime.kernels import HOPPER, TENSOR_CORES
 
+TILE = (48, 184, 640)
+"""(frames, rows, columns) to make per call. Margins add 12 % to the work at 720p from 1/8, and 23 %
+in tiles of (16, 184, 320). At 128 channels, what layers hand over takes up to 3.3 GiB; twice that
+would save 2 % more."""
+
 PIECE = 16
 """Bytes of eight values."""
 
@@ -44,6 +49,7 @@ class TensorCoreNetwork:
     """
 
     name = "tensor cores"
+    any_shape = True
 
     def __init__(self, path: Path, device: Device) -> None:
         weights, card = read_weights(path)

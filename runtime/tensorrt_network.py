@@ -38,6 +38,8 @@ class TensorRtNetwork:
         DeviceError: it is for another GPU, its library is not there, or that refuses it.
     """
 
+    any_shape = False
+
     def __init__(self, path: Path, device: CudaDevice) -> None:
         data, self.engine_card = read_plan(path)
         self.card = self.engine_card.model

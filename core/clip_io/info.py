@@ -290,6 +290,7 @@ def _side_data(frame: VideoFrame) -> dict[SideDataType, bytes]:
     """What is attached to a frame, as far as PyAV knows the kinds."""
     try:
         container = cast(SideDataContainer, frame.side_data)
-        return {container[n].type: bytes(container[n]) for n in range(len(container))}
     except ValueError:  # a kind younger than PyAV, such as the views of stereoscopic video
         return {}
+    # By kind, since what iterating gives, and what length counts, is another in PyAV 18 than in 19.
+    return {kind: bytes(container[kind]) for kind in SideDataType if kind in container}

@@ -25,6 +25,20 @@ def silence() -> None:
     os.environ.setdefault("SVT_LOG", "0")
 
 
+def open_to_read(path: Path) -> InputContainer:
+    """Open a file whatever bytes its metadata holds.
+
+    Those that are no UTF-8 become surrogates, as in file names, and are written as they were. PyAV
+    before 19 wants to be told what to do with them; there they are replaced.
+
+    Raises:
+        one of `AV_ERRORS`.
+    """
+    if int(av.__version__.split(".")[0]) < 19:
+        return av.open(str(path), mode="r", metadata_errors="replace")
+    return av.open(str(path), mode="r")
+
+
 @contextlib.contextmanager
 def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video file and pick its first moving-picture stream.
@@ -38,7 +52,7 @@ def open_clip(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         raise ClipError(f"{path} is empty (0 bytes)")
     silence()
     try:
-        container = av.open(str(path), mode="r", metadata_errors="replace")
+        container = open_to_read(path)
     except PermissionError as error:
         raise ClipError(f"{path} cannot be read: permission denied") from error
     except AV_ERRORS as error:

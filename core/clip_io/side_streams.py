@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from av import Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -19,7 +18,7 @@ from av.subtitles.stream import SubtitleStream
 from tsr.core.clip_io.attachments import add_attachments
 from tsr.core.clip_io.audio import carry_audio
 from tsr.core.clip_io.carrier import Carrier, Target, seconds
-from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
+from tsr.core.clip_io.opening import AV_ERRORS, open_to_read, reason, silence
 from tsr.core.clip_io.subtitles import carry_subtitles
 
 KINDS = ("audio", "subtitles", "attachments")
@@ -100,7 +99,7 @@ class SideStreams:
     def lost_labels(self, path: Path, suffix: str) -> list[str]:
         """Notes on languages and purposes that the finished file does not tell, by reading it."""
         try:
-            with av.open(str(path), mode="r", metadata_errors="replace") as written:
+            with open_to_read(path) as written:
                 streams = [*written.streams.audio, *written.streams.subtitles]
                 found = [_labels(stream) for stream in streams]
         except AV_ERRORS:
@@ -155,7 +154,7 @@ def open_side_streams(
     """The streams of `path`, ready to be muxed; None, and a note, if that is impossible."""
     silence()
     try:
-        source = av.open(str(path), mode="r", metadata_errors="replace")
+        source = open_to_read(path)
         try:
             return SideStreams(source, target, kinds, notes)
         except BaseException:

@@ -8,14 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.carrier import described
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.opening import AV_ERRORS, first_video
+from tsr.core.clip_io.opening import AV_ERRORS, first_video, open_to_read
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -49,7 +48,7 @@ def read_tags(info: ClipInfo, stretch: Fraction) -> Tags:
     if not info.path.is_file():
         return Tags()
     try:
-        with av.open(str(info.path), mode="r", metadata_errors="replace") as source:
+        with open_to_read(info.path) as source:
             stream = first_video(source)
             return Tags(
                 described(source.metadata),
@@ -71,7 +70,7 @@ def write_tags(tags: Tags, output: OutputContainer, stream: VideoStream) -> None
 def lost_tags(tags: Tags, path: Path, suffix: str) -> list[str]:
     """Notes on what a finished file does not hold of `tags`, found by reading it back."""
     try:
-        with av.open(str(path), mode="r", metadata_errors="replace") as written:
+        with open_to_read(path) as written:
             found = {key.lower() for key in written.metadata}
             num_chapters = len(written.chapters())
     except AV_ERRORS:

@@ -112,6 +112,8 @@ def test_everything_is_measured_in_one_go(
     monkeypatch.setattr(trt, "Runtime", EngineDouble(OnnxNetwork(tiny_onnx)).runtime)
     monkeypatch.setattr(gpu_benchmark, "SIZES", {"720p": (128, 136), "1080p": (128, 144)})
     monkeypatch.setattr(gpu_benchmark, "FILE_FRAMES", 2)
+    monkeypatch.setattr(gpu_benchmark, "CASCADE_FRAMES", 2)
+    monkeypatch.setattr(gpu_benchmark, "segment_size", lambda ladder, *size: 2)
     monkeypatch.setattr(gpu_benchmark, "kernels", lambda device: {"copy_gb_s": 1, "launches": 1,
                                                                   "rotated_mib": 1})  # fmt: skip
     monkeypatch.setattr(gpu_networks, "TILES", (TILE,))

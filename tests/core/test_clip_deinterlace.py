@@ -52,8 +52,11 @@ def test_a_wrong_flag_destroys_little(tmp_path: Path) -> None:
     path = clips.write_interlaced(tmp_path / "flagged.mp4", still, top_first=True)
     plain = clips.write_video(tmp_path / "plain.mp4", still)
     volume, info = read_volume(path)
+    expected = read_volume(plain)[0]
     # One level of a stored chroma sample, which may round the other way, is 2.3 levels of colour.
-    np.testing.assert_allclose(volume, read_volume(plain)[0], atol=3 / 255)
+    np.testing.assert_allclose(volume[:, 1:], expected[:, 1:], atol=3 / 255)
+    # That nothing moves, the first frame cannot tell from one before; FFmpeg 9 takes three levels.
+    np.testing.assert_allclose(volume[:, 0], expected[:, 0], atol=8 / 255)
     assert "if the flag is wrong" in info.notes[0]
 
 

@@ -199,3 +199,18 @@ def test_what_no_output_keeps_is_named(tmp_path: Path) -> None:
     out.mkdir()
     assert probe(source).beside == ("data", "further videos")
     assert render_twice(source, out / "out.mp4") == [".mp4 holds no data, further videos; left out"]
+
+
+def test_newer_pyav_is_not_asked_for_what_it_does_anyway(
+    tmp_path: Path, rich_film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 19 on, `av.open` takes no word on metadata."""
+    real = av.open
+
+    def newer(file: Any, mode: str = "r", **options: Any) -> Any:
+        assert "metadata_errors" not in options
+        return real(file, mode, **options)
+
+    monkeypatch.setattr(av, "open", newer)
+    monkeypatch.setattr(av, "__version__", "19.0.2")
+    assert render_twice(rich_film, tmp_path / "out.mkv") == []

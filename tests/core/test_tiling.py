@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsr.core.tiling import NETWORK_HALO, Halo, clamped, gather, spans
+from tsr.core.tiling import NETWORK_HALO, Halo, clamped, even_share, gather, spans
 
 small = st.integers(1, 9)
 
@@ -15,6 +15,15 @@ def test_spans_cover_a_range_once_and_in_order(length: int, size: int, first: in
     found = list(spans(length, size, first))
     assert [n for span in found for n in range(*span)] == list(range(first, first + length))
     assert all(b - a == size for a, b in found[:-1])
+
+
+@given(length=st.integers(1, 60), most=st.integers(1, 70))
+def test_ranges_share_a_length_evenly(length: int, most: int) -> None:
+    """As few ranges as of the largest size, and none could be smaller."""
+    share = even_share(length, most)
+    assert share <= most
+    assert len(list(spans(length, share))) == len(list(spans(length, most)))
+    assert share == 1 or len(list(spans(length, share - 1))) > len(list(spans(length, most)))
 
 
 @given(length=st.integers(1, 30), halo=st.integers(0, 9), data=st.data())

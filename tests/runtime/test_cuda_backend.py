@@ -1,5 +1,6 @@
 """The CUDA backend against the CPU backend: same ladder, same frames, whatever the tiles."""
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 from ladders import climb_ladder, clip
 
 from tsr.core.ladder import ScaleLadder
-from tsr.core.volume import Volume
+from tsr.core.volume import Volume, padded_size
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_kernels import DeviceVolume
+from tsr.runtime.plan import plan_segments
 
 ROUNDING = 1e-5
 """Three back-projections and network passes, each exact to a few units in the last place."""
@@ -30,14 +32,14 @@ class StencilNetwork:
 
     name = "stencil"
 
-    def __init__(self, device: Any, limit: int = 10**9) -> None:
-        self.device, self.limit = device, limit
-        self.shapes: set[tuple[int, ...]] = set()
+    def __init__(self, device: Any, limit: int = 10**9, any_shape: bool = False) -> None:
+        self.device, self.limit, self.any_shape = device, limit, any_shape
+        self.shapes: list[tuple[int, ...]] = []
 
     def __call__(self, window: DeviceVolume, made: DeviceVolume) -> None:
         if np.prod(window.shape) > self.limit:
             raise MemoryError
-        self.shapes.add(window.shape)
+        self.shapes.append(window.shape)
         given = np.empty(window.shape, np.float32)
         self.device.download(window.address, given)
         result = self.device.upload(np.ascontiguousarray(stencil(given)))
@@ -57,20 +59,40 @@ def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[Any, 
     expected = climb_ladder(cpu, video, steps, segment=5)
     found = climb_ladder(cuda, video, steps, segment=2)
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
-    assert cuda.network.shapes == {(3, 14, 56, 80)}  # one shape, so one search for algorithms
+    assert set(cuda.network.shapes) == {(3, 14, 56, 80)}  # one shape, so one search for algorithms
     assert set(cuda.seconds) == {"back-projection", "network"}
 
 
 def test_tiles_and_segments_do_not_show(device: Any) -> None:
-    """Any cut of space and time gives the same bits."""
+    """Any cut of space and time gives the same bits, in tiles of one shape and of any."""
     steps, video = ScaleLadder(Fraction(1, 4), 8), clip(6, 64, 104)
     cuts = [((32, 64, 104), 6), ((8, 24, 36), 6), ((2, 17, 12), 1), ((6, 40, 200), 4)]
     results = [
-        climb_ladder(CudaBackend(device, StencilNetwork(device), tile), video, steps, segment)
+        climb_ladder(CudaBackend(device, network, tile), video, steps, segment)
+        for network in (StencilNetwork(device), StencilNetwork(device, any_shape=True))
         for tile, segment in cuts
     ]
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_where_any_shape_is_as_good_the_network_makes_what_is_there(device: Any) -> None:
+    """On coarse rungs, at the end of a segment and at the border: its voxels are the plan's, but
+    for pairs of frames and fours of columns."""
+    steps, video = ScaleLadder(Fraction(1, 2), 4), clip(5, 90, 146)
+    asked = {}
+    for any_shape in (False, True):
+        network = StencilNetwork(device, any_shape=any_shape)
+        climb_ladder(CudaBackend(device, network, (8, 64, 64)), video, steps, segment=3)
+        asked[any_shape] = [(t - 6, h - 16, w - 16) for _, t, h, w in network.shapes]
+    voxels = {way: sum(math.prod(shape) for shape in shapes) for way, shapes in asked.items()}
+    plans = plan_segments(steps, 5, 3)
+    wanted = sum(plan.network_voxels(*padded_size(90, 146, steps.multiple)) for plan in plans)
+    assert wanted <= voxels[True] < 1.04 * wanted
+    assert voxels[False] > 1.8 * wanted
+    assert len(asked[True]) == len(asked[False])
+    # 146 columns in three tiles of 64 at most, 74 in two; none is a narrow one.
+    assert {w for _, _, w in asked[True]} == {40, 36, 52, 44}
 
 
 def test_a_tile_too_large_for_the_device_is_halved(device: Any) -> None:

@@ -155,3 +155,5 @@ def test_volumes_that_do_not_fit_are_refused(kernels: CudaKernels) -> None:
         kernels.shift(odd, put(kernels, volume(3, 1, 5, 5)))
     with pytest.raises(SettingsError, match="frames 1 to 3"):
         odd.frames((1, 3))
+    with pytest.raises(SettingsError, match="1 frames of 11×4 do not fit"):
+        odd.shaped(1, 4, 11)

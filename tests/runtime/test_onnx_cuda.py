@@ -38,12 +38,14 @@ class Session:
     """
 
     opened: ClassVar[list["Session"]] = []
+    severity: ClassVar[list[int]] = []
     fails: str | None = None
     knows = (PROVIDER, "CPUExecutionProvider")
 
     def __init__(self, path: Path, options: Any, providers: list[Any]) -> None:
         (self.provider,) = providers
         self.options, self.runs = options, []
+        self.default_severity = Session.severity[-1:]
         self._real = RealSession(path, providers=["CPUExecutionProvider"])
         Session.opened.append(self)
 
@@ -85,6 +87,8 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Session]]:
     monkeypatch.setattr(ort, "InferenceSession", Session)
     monkeypatch.setattr(ort, "preload_dlls", lambda: None, raising=False)
     monkeypatch.setattr(Session, "opened", [])
+    monkeypatch.setattr(Session, "severity", [])
+    monkeypatch.setattr(ort, "set_default_logger_severity", Session.severity.append)
     yield Session
     Session.fails = None
 
@@ -128,6 +132,16 @@ def test_the_session_joins_the_stream_and_does_not_wait(
     (options,) = opened.runs
     entry = "disable_synchronize_execution_providers"
     assert options.get_run_config_entry(entry) == "1"
+
+
+def test_nothing_is_printed_past_the_session(
+    session: type[Session], tiny_onnx: Path, host_library: Path
+) -> None:
+    """The default logger is silent, as the session's own is, before the session opens."""
+    OnnxCudaNetwork(tiny_onnx, Gpu(host_library))  # type: ignore[arg-type]
+    (opened,) = session.opened
+    assert opened.options.log_severity_level == 4
+    assert opened.default_severity == [4]
 
 
 def test_memory_that_runs_out_is_given_back_before_the_next_try(

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
+from tsr.core.ladder import ScaleLadder
 from tsr.runtime.cli import main
-from tsr.runtime.run import RunProgress
+from tsr.runtime.run import GPU_SEGMENT_VOXELS, MAX_SEGMENT, RunProgress, segment_size
 
 HEIGHT, WIDTH, NUM_FRAMES = 71, 127, 4
 """An odd size like 853×479, large enough for the 1/4 ladder."""
@@ -190,3 +191,12 @@ def test_progress_counts_work_before_frames_come_out() -> None:
 def test_progress_without_network_work_counts_frames() -> None:
     now = RunProgress(frames=8, work=0, written=2)
     assert now.line(2) == "25 %, 2/8 frames written, 1 frames/s, 6 s left"
+
+
+def test_segments_are_longer_on_a_gpu() -> None:
+    """Its memory holds more, and there it is the frames made twice that cost."""
+    ladder = ScaleLadder(Fraction(1, 4), 8)
+    assert segment_size(ladder, 720, 1280) == 2
+    assert segment_size(ladder, 720, 1280, GPU_SEGMENT_VOXELS) == 6
+    assert segment_size(ladder, 64, 64, GPU_SEGMENT_VOXELS) == MAX_SEGMENT
+    assert segment_size(ladder, 4320, 7680) == 1

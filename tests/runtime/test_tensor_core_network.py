@@ -28,7 +28,7 @@ from tsr.runtime.cuda_backend import CudaBackend
 from tsr.runtime.cuda_kernels import CudaKernels
 from tsr.runtime.kernels import HOPPER, TENSOR_CORES, shared_bytes, threads_of
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.tensor_core_network import TensorCoreNetwork
+from tsr.runtime.tensor_core_network import TILE, TensorCoreNetwork
 from tsr.trainer.network import TsrNetwork, save_model
 
 ROUNDING = 2e-4
@@ -94,13 +94,20 @@ def test_the_network_is_what_torch_computes(
 
 
 def test_tiles_do_not_show(device: Any, tmp_path: Path) -> None:
-    """The same bits wherever a tile ends, in the network's own tiles and in the backend's."""
+    """The same bits wherever a tile ends, in the kernel's own tiles and in the backend's."""
     path, _ = written(tmp_path / "model.safetensors", 8)
     network = TensorCoreNetwork(path, device)
     window = noise(3, 8, 36, 66)
     whole = on_device(network, device, window)
     part = on_device(network, device, np.ascontiguousarray(window[:, 1:, 3:30, 17:]))
     np.testing.assert_array_equal(part, whole[:, 1:, 3:14, 17:])
+    steps, video = ScaleLadder(Fraction(1), 2), clip(2, 11, 14)
+    frames = [
+        climb_ladder(CudaBackend(device, network, tile), video, steps, segment)
+        for tile, segment in ((TILE, 2), ((4, 8, 8), 2), ((2, 20, 32), 1))
+    ]
+    for others in frames[1:]:
+        np.testing.assert_array_equal(others, frames[0])
 
 
 def test_the_ladder_is_that_of_the_cpu(device: Any, tmp_path: Path) -> None:
@@ -174,7 +181,7 @@ def test_a_model_runs_as_it_was_trained(
     monkeypatch.setattr(device_module, "CudaDevice", lambda: HostDevice(host_library))
     told = commands.succeed(
         *("tsr-run", path, slow, "-o", made["gpu.mkv"]),
-        *("--encoder", "ffv1", "--tile", "4", "36", "40", "--json"),
+        *("--encoder", "ffv1", "--json"),
     )
     assert json.loads(told.stdout)["backend"] == "tensor cores on host"
     found, expected = (read_volume(file)[0] for file in made.values())
