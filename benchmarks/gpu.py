@@ -4,10 +4,10 @@
 
 Without a model, one with random weights is measured in FP32, FP16, INT8, FP8 and with its 1×3×3
 layers as 2D ones. Runs what is there of pycuda (kernels), onnxruntime-gpu and TensorRT (network,
-cascade, a video from file to file) and torch (matrix products, the same network, training), and
-says what is missing. An .onnx model is run by ONNX Runtime and as engines built here, refittable
-and not; a .plan is compared with the CPU if its .onnx is given too. Times are between events on
-the stream: medians, but the ladder is one run after a warm-up, launch and allocation included, over
+cascade, a video from file to file) and torch (matrix products, the same network), and says
+what is missing. An .onnx model is run by ONNX Runtime and as engines built here, refittable and
+not; a .plan is compared with the CPU if its .onnx is given too. Times are between events on the
+stream: medians, but the ladder is one run after a warm-up, launch and allocation included, over
 frames from the middle of a long video, and the file is one run. Writes results/gpu-NAME.json and
 prints it as a table.
 """
@@ -19,6 +19,8 @@ import itertools
 import json
 import math
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ from tsr.runtime.onnx_network import OnnxNetwork
 from tsr.runtime.run import GPU_SEGMENT_VOXELS, segment_size
 from tsr.runtime.streaming import groups, super_resolve
 
-SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
+SIZES = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
 FACTOR = 8
 LADDERS = ("1/8", "1/4")
 CASCADE_FRAMES = 8
@@ -50,12 +52,9 @@ CASCADE_FRAMES = 8
 LONG = 1000
 """Frames of the video that they are from, so that neither of its ends is among them."""
 
-FILE_FRAMES = 24
+FILE_FRAMES = 96
 """Of the input that goes from file to file: some seconds of output, so that starting up is little
 of it."""
-
-TRAINING_SECONDS = 6.0
-"""Per preset, start-up apart."""
 
 CASCADE_TOLERANCE = {"fp32": 2e-3, "fp16": 2e-2}
 """Largest differences to the CPU's cascade. INT8 and FP8 are reported, not judged: where a value
@@ -174,40 +173,42 @@ def clip_info(height: int, width: int, frames: int) -> ClipInfo:
     )  # fmt: skip
 
 
-def training() -> Report:
-    """Start-up, steps per second and schedule of each preset, by torch on the GPU."""
-    import torch
-
-    from benchmarks.training import demo_video, pace
-    from tsr.trainer.precision import preset_here
-
-    device, video = torch.device("cuda"), demo_video()
-    return {
-        name: pace(video, preset_here(name, device), device, TRAINING_SECONDS)
-        for name in ("fast", "balanced", "paper")
-    }
-
-
 def measured(device: CudaDevice, models: list[Path]) -> Report:
     """Kernels, then each network and its cascades."""
     report: Report = {"kernels": kernels(device), "network": {}, "cascade": {}, "files": {}}
     report["skipped"] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if not models:
-            from benchmarks.gpu_models import own_models
-
-            models = own_models(folder)
-        for candidate in candidates(device, models, folder):
+        found = candidates(device, models, folder) if models else own_candidates(device, folder)
+        for candidate in found:
             if isinstance(candidate, str):
                 report["skipped"].append(candidate)
                 continue
             report["network"][candidate.name] = network(device, candidate)
-            for start, size in itertools.product(LADDERS, SIZES):
+            for size, start in climbs(candidate):
                 key = f"{candidate.name}, {size} from {start}"
                 report["cascade"][key] = cascade(device, candidate, start, size)
-            report["files"][candidate.name] = file_to_file(candidate, folder)
+            if candidate.chosen:
+                report["files"][candidate.name] = file_to_file(candidate, folder)
     return report
+
+
+def own_candidates(device: CudaDevice, folder: Path) -> Iterator[Candidate | str]:
+    """Of models with random weights. Users take FP16; of other forms it is enough to know by how
+    much it wins."""
+    from benchmarks.gpu_models import own_models
+
+    for candidate in candidates(device, own_models(folder), folder):
+        if isinstance(candidate, Candidate) and candidate.card.precision != "fp16":
+            yield replace(candidate, chosen=False)
+        else:
+            yield candidate
+
+
+def climbs(candidate: Candidate) -> list[tuple[str, str]]:
+    """Sizes and ladders to time."""
+    whole = list(itertools.product(SIZES, LADDERS))
+    return whole[: len(whole) if candidate.run.any_shape else 2] if candidate.chosen else whole[:1]
 
 
 def main() -> None:
@@ -225,7 +226,6 @@ def main() -> None:
         from benchmarks.gpu_torch import torch_ceilings
 
         report["torch"] = torch_ceilings()  # first: it also loads cuDNN for ONNX Runtime
-        report["training"] = training()
         skipped = []
     device = CudaDevice()
     about = {"gpu": device.name, "cuda": device.driver_version, "driver": gpu_driver()}

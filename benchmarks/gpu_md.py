@@ -57,7 +57,6 @@ def gpu(report: Report) -> str:
             ],
         ),
         *_files(report.get("files", {})),
-        *_training_here(report.get("training", {})),
         *(f"Not measured: {line}." for line in report.get("skipped", [])),
     ]
     return "\n\n".join(parts)
@@ -101,11 +100,6 @@ def _files(files: Report) -> list[str]:
     )
     stages_s = [f"{stage}, s" for stage in (*FILE_STAGES, "their sum", "whole")]
     return [text, table(["model", "output frames/s", *stages_s], rows)]
-
-
-def _training_here(presets: Report) -> list[str]:
-    speeds = [f"{name} {v['steps_per_second']:.0f}" for name, v in presets.items()]
-    return [f"Training steps/s: {', '.join(speeds)}."] if speeds else []
 
 
 def _networks(networks: Report, ceilings: Report) -> str:

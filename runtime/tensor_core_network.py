@@ -42,6 +42,7 @@ class TensorCoreNetwork:
     Args:
         path: the file that `tsr-train` wrote.
         device: where.
+        hopper: use the kernels that Hopper alone has; None for wherever they are.
 
     Raises:
         ModelError: the file is missing, damaged, or not a model of ours.
@@ -51,7 +52,7 @@ class TensorCoreNetwork:
     name = "tensor cores"
     any_shape = True
 
-    def __init__(self, path: Path, device: Device) -> None:
+    def __init__(self, path: Path, device: Device, *, hopper: bool | None = None) -> None:
         weights, card = read_weights(path)
         if device.capability < TENSOR_CORES:
             raise DeviceError(
@@ -61,9 +62,10 @@ class TensorCoreNetwork:
             )
         self.card = replace(card, precision="fp16")
         self._device = device
+        hopper = device.capability == HOPPER if hopper is None else hopper
         self._layers = [
             _OnDevice(layer, device.upload(layer.weights), device.upload(layer.bias))
-            for layer in conv_layers(weights, hopper=device.capability == HOPPER)
+            for layer in conv_layers(weights, hopper=hopper)
         ]
         self._centre = device.upload(np.array([CENTRE], np.float32))
         self._scratch: tuple[int, list[Memory]] = 0, []

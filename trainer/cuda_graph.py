@@ -13,9 +13,8 @@ EAGER_STEPS = 12
 
 
 ALGORITHMS = 3
-"""That cuDNN tries per convolution. With ten, its usual number, the search takes longer than a fast
-training: 8 s against 4.6 for each of its two kinds of step; the one that cuDNN would take untried is
-a fifth slower per step (an H200)."""
+"""That cuDNN tries per convolution. Trying ten, its usual number, takes 8 s for either kind of step,
+three 4.6 s; a step by the one that it would take untried is a fifth slower (on an H200)."""
 
 
 class GraphedStep:
