@@ -13,8 +13,8 @@ EAGER_STEPS = 12
 
 
 ALGORITHMS = 3
-"""That cuDNN tries per convolution. Trying ten, its usual number, takes 8 s for either kind of step,
-three 4.6 s; a step by the one that it would take untried is a fifth slower (on an H200)."""
+"""That cuDNN tries per convolution. Trying ten, the usual number, takes 8 s per kind of step,
+three 4.6 s; a step by the one it would take untried is a fifth slower (on an H200)."""
 
 
 class GraphedStep:
