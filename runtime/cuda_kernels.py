@@ -21,9 +21,11 @@ from tsr.runtime.device_interface import Device, Memory
 from tsr.runtime.kernels import THREADS
 from tsr.runtime.tap_plan import axis_plan, halving_weights
 
-HALVE_TILE = (16, 64)
 CLIMB_TILE = (32, 64)
-"""(rows, columns) of a block's tile, made or low-resolution; as in halve.cu and climb.cu."""
+"""(rows, columns) of a block's low-resolution tile, as in climb.cu."""
+
+HALVE_STRIP = 16
+"""Rows of a halved frame that one thread makes, two columns wide, as in halve.cu."""
 
 GATHER_STRIP = 8
 """Frames of a window that one thread makes, as in network_io.cu."""
@@ -103,9 +105,9 @@ class CudaKernels:
         made = self.volume(channels, frames, height, width)
         self.device.launch(
             "halve",
-            _tiles(height, width, HALVE_TILE, channels * frames),
+            (blocks(-(-height // HALVE_STRIP) * -(-width // 2)), frames, channels),
             *(volume.address, volume.stride, made.address, made.stride),
-            *(frames, height, width),
+            *(height, width),
             self.table(("halve", height), halving_weights(height)),
             self.table(("halve", width), halving_weights(width)),
         )

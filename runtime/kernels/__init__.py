@@ -28,7 +28,7 @@ SIGNATURES = {
     "convolve_64": "PPPPiiiiiii",
     "convolve_128": "PPPPiiiiiii",
     "gather": "PqiiPPiiiPii",
-    "halve": "PqPqiiiPP",
+    "halve": "PqPqiiPP",
     "load_planes": "PiiiiiiPPqii",
     "pack_window": "PqiPP",
     "place": "PiiiPqPqPiiiiii",

@@ -8,10 +8,12 @@
 #ifdef __CUDACC__
 #define HD __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 #else
 #include <cmath>
 #define HD inline
 #define UNROLL
+#define ROLLED
 #define __restrict__ __restrict
 #endif
 
@@ -100,8 +102,8 @@ HD float total(const float* __restrict__ opened, int frames) {
 }
 
 // KERNEL(name, threads, (parameters), body) is a __global__ function on a GPU; on a host, a function
-// that runs the blocks of `grid` one after the other. TILE_KERNEL also has shared memory, and a
-// number of blocks that a multiprocessor must hold at once. TENSOR_KERNEL has more shared memory than a
+// that runs the blocks of `grid` one after the other. STREAM_KERNEL also has a number of blocks that a
+// multiprocessor must hold at once, and TILE_KERNEL shared memory besides. TENSOR_KERNEL has more shared memory than a
 // kernel gets unasked, in pieces of 16 bytes (tsr.runtime.kernels.SHARED), and a multiprocessor to itself.
 #ifdef __CUDACC__
 #define KERNEL(name, threads, parameters, ...)                                  \
@@ -109,6 +111,12 @@ HD float total(const float* __restrict__ opened, int frames) {
         const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};   \
         const Team team{(int)threadIdx.x, threads};                             \
         __VA_ARGS__;                                                            \
+    }
+#define STREAM_KERNEL(name, threads, resident, parameters, ...)                       \
+    extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};         \
+        const Team team{(int)threadIdx.x, threads};                                   \
+        __VA_ARGS__;                                                                  \
     }
 #define TILE_KERNEL(name, threads, resident, floats, parameters, ...)                 \
     extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \
@@ -138,6 +146,8 @@ __attribute__((weak)) int grid[3] = {1, 1, 1};
                     __VA_ARGS__;                            \
                 }                                           \
     }
+#define STREAM_KERNEL(name, threads, resident, parameters, ...) \
+    KERNEL(name, threads, parameters, __VA_ARGS__)
 #define TILE_KERNEL(name, threads, resident, floats, parameters, ...) \
     alignas(16) static float name##_shared[floats];                   \
     KERNEL(name, threads, parameters, {                               \
