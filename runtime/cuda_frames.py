@@ -84,7 +84,7 @@ def begin_store_planes(
     trouble = kernels.device.upload(np.zeros(1, np.int32))
     kernels.device.launch(
         "store_planes",
-        (blocks(math.prod(shapes[-1])), frames, 1),
+        (blocks(shapes[-1][0] * -(-width // 4)), frames, 1),
         *(volume.address, volume.stride, rows, columns, made.address, height, width),
         *(*_how(layout), _gains(kernels, layout, colour), trouble.address),
     )

@@ -106,17 +106,25 @@ HD float total(const float* __restrict__ opened, int frames) {
 // multiprocessor must hold at once, and TILE_KERNEL shared memory besides. TENSOR_KERNEL has more shared memory than a
 // kernel gets unasked, in pieces of 16 bytes (tsr.runtime.kernels.SHARED), and a multiprocessor to itself.
 #ifdef __CUDACC__
+/// Blocks of 256 threads that a multiprocessor holds at once: on Turing no more than four.
+constexpr int resident_blocks(int wanted) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+    return wanted < 4 ? wanted : 4;
+#else
+    return wanted;
+#endif
+}
 #define KERNEL(name, threads, parameters, ...)                                  \
     extern "C" __global__ void __launch_bounds__(threads) name parameters {     \
         const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};   \
         const Team team{(int)threadIdx.x, threads};                             \
         __VA_ARGS__;                                                            \
     }
-#define STREAM_KERNEL(name, threads, resident, parameters, ...)                       \
-    extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \
-        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};         \
-        const Team team{(int)threadIdx.x, threads};                                   \
-        __VA_ARGS__;                                                                  \
+#define STREAM_KERNEL(name, threads, resident, parameters, ...)                                        \
+    extern "C" __global__ void __launch_bounds__(threads, resident_blocks(resident)) name parameters { \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};                          \
+        const Team team{(int)threadIdx.x, threads};                                                    \
+        __VA_ARGS__;                                                                                   \
     }
 #define TILE_KERNEL(name, threads, resident, floats, parameters, ...)                 \
     extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \

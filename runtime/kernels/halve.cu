@@ -118,7 +118,7 @@ HD void make_block(const Block& block, const Team& team, const float* source, St
 
 }  // namespace halving
 
-/// `frames`, `height`, `width` are those of the result; tables are (height, 8) and (width, 8).
+/// `height` and `width` are those of the result, frame block.y of channel block.z; tables are (height, 8) and (width, 8).
 STREAM_KERNEL(halve, halving::kThreads, halving::kResident,
        (const float* source, Stride source_stride, float* made, Stride made_stride, int height,
         int width, const float* row_weight, const float* column_weight),
