@@ -77,14 +77,19 @@ HD Quad read_row(const float* __restrict__ row, int x, int width) {
             row[held(x + 3, width)]};
 }
 
-/// Set samples x to x + 3 of a row that will not be read again soon; those outside are dropped.
+/// Set four samples of a row that will not be read again soon.
+HD void write_quad(float* __restrict__ place, Quad value) {
+#ifdef __CUDA_ARCH__
+    __stcs(reinterpret_cast<float4*>(place), make_float4(value.a, value.b, value.c, value.d));
+#else
+    *reinterpret_cast<Quad*>(place) = value;
+#endif
+}
+
+/// Samples x to x + 3; those outside the row are dropped.
 HD void write_row(float* __restrict__ row, int x, int width, Quad value) {
     if (whole_quad(x, width)) {
-#ifdef __CUDA_ARCH__
-        __stcs(reinterpret_cast<float4*>(row + x), make_float4(value.a, value.b, value.c, value.d));
-#else
-        *reinterpret_cast<Quad*>(row + x) = value;
-#endif
+        write_quad(row + x, value);
         return;
     }
     if (x < width) row[x] = value.a;
