@@ -18,7 +18,7 @@ constexpr int kThreads = 256;
 #define TSR_CLIMB_KEEP 1
 #endif
 #ifndef TSR_CLIMB_AHEAD
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ < 800 || __CUDA_ARCH__ >= 1000)
 #define TSR_CLIMB_AHEAD 0  // registers would spill
 #else
 #define TSR_CLIMB_AHEAD 1
@@ -211,6 +211,18 @@ UNROLL
     }
 }
 
+/// A branch around the store would also keep the compiler from loading for the next row before it.
+HD void write_quad_if(bool wanted, float* __restrict__ place, Quad value) {
+#ifdef __CUDA_ARCH__
+    asm volatile(
+        "{\n\t.reg .pred wanted;\n\tsetp.ne.s32 wanted, %0, 0;\n\t"
+        "@wanted st.global.cs.v4.f32 [%1], {%2, %3, %4, %5};\n\t}"
+        ::"r"((int)wanted), "l"(place), "f"(value.a), "f"(value.b), "f"(value.c), "f"(value.d));
+#else
+    if (wanted) write_quad(place, value);
+#endif
+}
+
 /// Two columns of a strip of low-resolution rows, which one thread enlarges.
 struct Strip {
     int x, first;
@@ -279,10 +291,10 @@ UNROLL
                 const Quad value = clipped(known.row(tile, strip, n, 2 * (y - 4) + odd) + w.a * window[odd] +
                                            w.b * window[odd + 1] + w.c * window[odd + 2] +
                                            w.d * window[odd + 3]);
-                if (tile.top + row >= tile.height) continue;
+                const bool inside = tile.top + row < tile.height;
                 if (kWhole)
-                    write_quad(line + 2 * place, value);
-                else
+                    write_quad_if(inside, line + 2 * place, value);
+                else if (inside)
                     write_row(line, 2 * place, width, value);
                 line += width;
             }
