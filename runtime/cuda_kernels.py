@@ -125,7 +125,7 @@ class CudaKernels:
         made = self.volume(channels, frames, 2 * height, 2 * width)
         rows, columns = axis_plan(height), axis_plan(width)
         self.device.launch(
-            "climb",
+            "climb_odd" if width % 4 else "climb",
             _tiles(height, width, CLIMB_TILE, channels * groups),
             *(low.address, low.stride, known.address, known.stride, made.address, made.stride),
             self._opened(frames // groups, exposure),

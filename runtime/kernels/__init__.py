@@ -24,6 +24,7 @@ THREADS = 256
 
 SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
+    "climb_odd": "PqPqPqPiiiiPPPP",
     "convolve_16": "PPPPiiiiiii",
     "convolve_64": "PPPPiiiiiii",
     "convolve_128": "PPPPiiiiiii",

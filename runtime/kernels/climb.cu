@@ -17,12 +17,11 @@ constexpr int kThreads = 256;
 #ifndef TSR_CLIMB_KEEP
 #define TSR_CLIMB_KEEP 1
 #endif
-#ifndef TSR_CLIMB_AHEAD
-#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ < 800 || __CUDA_ARCH__ >= 1000)
-#define TSR_CLIMB_AHEAD 0  // registers would spill
-#else
-#define TSR_CLIMB_AHEAD 1
+#ifndef TSR_CLIMB_DEFER
+#define TSR_CLIMB_DEFER 1
 #endif
+#ifndef TSR_CLIMB_AHEAD
+#define TSR_CLIMB_AHEAD 0
 #endif
 constexpr int kResident = TSR_CLIMB_RESIDENT;         // blocks per multiprocessor
 constexpr int kRows = TSR_CLIMB_ROWS, kColumns = 64;  // low-resolution samples of a tile
@@ -109,10 +108,8 @@ UNROLL
 
 #ifdef __CUDACC__
 #define UNROLL_FRAMES _Pragma("unroll 4")
-#define APART __device__ __noinline__
 #define UNROLL_WHOLE _Pragma("unroll (kWhole ? 16 : 1)")
 #else
-#define APART inline
 #define UNROLL_FRAMES
 #define UNROLL_WHOLE
 #endif
@@ -163,6 +160,8 @@ HD float four(float p, float q, float r, float s, Quad w) {
 }
 
 /// sharp = 2 d - D U d: along the row by registers, down the rows by a window of seven results.
+/// `kDefer`: stored at the end, since a store would hold up the loads behind it.
+template <bool kDefer>
 HD void sharpen(const Team& team, const Tile& tile, const Tables& tables,
                 const float* __restrict__ deviation, const float* __restrict__ again,
                 float* __restrict__ sharp) {
@@ -179,7 +178,7 @@ UNROLL
             right_weight[k] = right_table[k];
         }
         float left[kAgain], right[kAgain];
-        Pair centre[4] = {};  // of this row and the three above it
+        Pair made[kSharpStrip];
         const float* from = deviation + first * kFlatColumns + x + 2;  // column - 4
 UNROLL
         for (int y = 0; y < kSharpStrip + kAgain - 1; ++y) {
@@ -190,9 +189,6 @@ UNROLL
                 taken[k] = pair.a;
                 taken[k + 1] = pair.b;
             }
-UNROLL
-            for (int k = 0; k < 3; ++k) centre[k] = centre[k + 1];
-            centre[3] = {taken[4], taken[5]};
 UNROLL
             for (int k = 0; k + 1 < kAgain; ++k) {
                 left[k] = left[k + 1];
@@ -205,9 +201,13 @@ UNROLL
             const float* weights = again + row * (kAgain + 1);
             const Quad w = quad_at(weights), v = quad_at(weights + 4);
             const float rows[kAgain] = {w.a, w.b, w.c, w.d, v.a, v.b, v.c};
-            *reinterpret_cast<Pair*>(sharp + row * kSharpColumns + x) = {
-                2.0f * centre[0].a - seven(left, rows), 2.0f * centre[0].b - seven(right, rows)};
+            const Pair centre = pair_at(from + (y - 3) * kFlatColumns + 4);
+            made[row - first] = {2.0f * centre.a - seven(left, rows), 2.0f * centre.b - seven(right, rows)};
+            if (!kDefer) *reinterpret_cast<Pair*>(sharp + row * kSharpColumns + x) = made[row - first];
         }
+UNROLL
+        for (int y = 0; kDefer && y < kSharpStrip; ++y)
+            *reinterpret_cast<Pair*>(sharp + (first + y) * kSharpColumns + x) = made[y];
     }
 }
 
@@ -317,7 +317,7 @@ HD void make_tile(const Team& team, const Tile& tile, float* shared, const float
     for (int n = 0; n < frames; ++n) {
         deviate(team, taken, mean, deviation);  // each thread reads its own means
         team.wait();
-        sharpen(team, tile, tables, deviation, again, sharp);
+        sharpen<kWhole && TSR_CLIMB_DEFER>(team, tile, tables, deviation, again, sharp);
         team.wait();
         const float* next = low + smaller(n + 1, frames - 1) * small;
         if (kAhead) take<kWhole>(team, tile, next, taken);
@@ -326,13 +326,7 @@ HD void make_tile(const Team& team, const Tile& tile, float* shared, const float
     }
 }
 
-/// A function of its own: inlined beside the other, it would take that one's registers.
-APART void make_odd_tile(const Team team, const Tile tile, float* shared, const float* low,
-                         const float* known, float* made, const float* opened, int frames,
-                         const Tables tables) {
-    make_tile<false>(team, tile, shared, low, known, made, opened, frames, tables);
-}
-
+template <bool kWhole>
 HD void make_group(const Block& block, const Team& team, float* shared, const float* low,
                    Stride low_stride, const float* known, Stride known_stride, float* made,
                    Stride made_stride, const float* opened, int groups, int frames, int height,
@@ -343,20 +337,26 @@ HD void make_group(const Block& block, const Team& team, float* shared, const fl
     low += channel * low_stride + group * frames * small;
     known += channel * known_stride + group * 4 * small;
     made += channel * made_stride + group * frames * 4 * small;
-    if (width % 4 == 0)
-        make_tile<true>(team, tile, shared, low, known, made, opened, frames, tables);
-    else
-        make_odd_tile(team, tile, shared, low, known, made, opened, frames, tables);
+    make_tile<kWhole>(team, tile, shared, low, known, made, opened, frames, tables);
 }
 
 }  // namespace climbing
 
 /// `groups` groups of `frames` low-resolution frames (height, width) each against one known frame,
-/// for which the shutter was `opened` (frames).
+/// for which the shutter was `opened` (frames). The width is a multiple of four.
 TILE_KERNEL(climb, climbing::kThreads, climbing::kResident, climbing::kShared,
        (const float* low, Stride low_stride, const float* known, Stride known_stride, float* made,
         Stride made_stride, const float* opened, int groups, int frames, int height, int width,
         const float* up_rows, const float* up_columns, const float* again_rows, const float* again_columns),
-       climbing::make_group(block, team, shared, low, low_stride, known, known_stride, made,
-                            made_stride, opened, groups, frames, height, width,
-                            climbing::Tables{up_rows, up_columns, again_rows, again_columns}))
+       climbing::make_group<true>(block, team, shared, low, low_stride, known, known_stride, made,
+                                  made_stride, opened, groups, frames, height, width,
+                                  climbing::Tables{up_rows, up_columns, again_rows, again_columns}))
+
+/// The same for any width: both in one kernel would take each other's registers.
+TILE_KERNEL(climb_odd, climbing::kThreads, climbing::kResident, climbing::kShared,
+       (const float* low, Stride low_stride, const float* known, Stride known_stride, float* made,
+        Stride made_stride, const float* opened, int groups, int frames, int height, int width,
+        const float* up_rows, const float* up_columns, const float* again_rows, const float* again_columns),
+       climbing::make_group<false>(block, team, shared, low, low_stride, known, known_stride, made,
+                                   made_stride, opened, groups, frames, height, width,
+                                   climbing::Tables{up_rows, up_columns, again_rows, again_columns}))
