@@ -27,7 +27,7 @@ CLIMB_TILE = (32, 64)
 HALVE_STRIP = 16
 """Rows of a halved frame that one thread makes, two columns wide, as in halve.cu."""
 
-GATHER_STRIP = 8
+GATHER_STRIP = 11
 """Frames of a window that one thread makes, as in network_io.cu."""
 
 TIME_TAPS = 4
