@@ -16,6 +16,9 @@ from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, blocks
 KINDS = {"yuv": 0, "rgb": 1, "grey": 2}
 """Of `Layout`, as in frames.cu."""
 
+LOAD_ROWS = 2
+"""Rows of a loaded frame that one thread makes, four columns wide, as in frames.cu."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredFrame:
@@ -55,7 +58,7 @@ def convert(
     rows, columns = made.shape[2:]
     kernels.device.launch(
         "load_planes",
-        (blocks(rows * -(-columns // 4)), 1, 1),
+        (blocks(-(-rows // LOAD_ROWS) * -(-columns // 4)), 1, 1),
         *(source, *size, *_how(layout), _gains(kernels, layout, colour)),
         *(made.address, made.stride, rows, columns),
     )

@@ -6,12 +6,16 @@
 namespace frames {
 
 constexpr int kThreads = 256;
+#ifndef TSR_LOAD_ROWS
+#define TSR_LOAD_ROWS 2
+#endif
 #ifndef TSR_LOAD_RESIDENT
-#define TSR_LOAD_RESIDENT 6
+#define TSR_LOAD_RESIDENT 4
 #endif
 #ifndef TSR_STORE_RESIDENT
 #define TSR_STORE_RESIDENT 3
 #endif
+constexpr int kLoadRows = TSR_LOAD_ROWS;  // that one thread makes of a loaded frame, four columns wide
 typedef unsigned short Wide;  // samples are bytes, or these
 
 enum Kind { kYuv, kRgb, kGrey };  // kRgb has its planes in the order G, B, R
@@ -42,7 +46,19 @@ struct Rgb {
 HD Quad operator*(Quad p, float s) { return s * p; }
 HD Quad operator-(Quad q, float s) { return {q.a - s, q.b - s, q.c - s, q.d - s}; }
 
-/// Columns x to x + 3, those outside held inside.
+template <typename Sample>
+struct alignas(2 * sizeof(Sample)) Two {
+    Sample a, b;
+};
+
+template <typename Sample>
+struct alignas(4 * sizeof(Sample)) Four {
+    Sample a, b, c, d;
+};
+
+/// Columns x to x + 3, those outside held inside. `kWhole`: none of the frame's is outside, and rows
+/// are aligned, so that samples are read together.
+template <bool kWhole>
 struct Columns {
     int a, b, c, d;
 
@@ -51,23 +67,55 @@ struct Columns {
 
     template <typename Sample>
     HD Quad of(const Sample* __restrict__ row) const {
-        return {(float)row[a], (float)row[b], (float)row[c], (float)row[d]};
+        if (!kWhole) return {(float)row[a], (float)row[b], (float)row[c], (float)row[d]};
+        const Four<Sample> four = *reinterpret_cast<const Four<Sample>*>(row + a);
+        return {(float)four.a, (float)four.b, (float)four.c, (float)four.d};
+    }
+
+    /// All that four pixels need of a row of half as many columns: the first three.
+    template <typename Sample>
+    HD Quad first_three(const Sample* __restrict__ row) const {
+        if (!kWhole) return {(float)row[a], (float)row[b], (float)row[c], 0.0f};
+        const Two<Sample> two = *reinterpret_cast<const Two<Sample>*>(row + a);
+        return {(float)two.a, (float)two.b, (float)row[c], 0.0f};
     }
 };
 
-/// Chroma of the pixels of `columns`, each a quarter above or below its own row of samples where rows
-/// are halved: three parts `near` and one `beside`, which is the same row elsewhere.
-HD Quad widened(const Planes& planes, Quad near, Quad beside, float zero, float step) {
-    const Quad here = step * (0.25f * (3.0f * near + beside) - zero);
-    if (!planes.halve_columns) return here;
-    return {here.a, 0.5f * (here.a + here.b), here.b, 0.5f * (here.b + here.c)};
+/// Rows of chroma at one place: the pixels' own, and the one beside that they lie a quarter towards
+/// where rows are halved; elsewhere the same.
+struct Chroma {
+    Quad near, beside;
+
+    template <bool kWhole, typename Sample>
+    HD Chroma(const Planes& planes, const Columns<kWhole>& places, const Sample* __restrict__ own,
+              const Sample* __restrict__ next)
+        : near(planes.halve_columns ? places.first_three(own) : places.of(own)),
+          beside(planes.halve_columns ? places.first_three(next) : places.of(next)) {}
+
+    /// B - Y or R - Y of four pixels.
+    HD Quad widened(const Planes& planes, float zero, float step) const {
+        const Quad here = step * (0.25f * (3.0f * near + beside) - zero);
+        if (!planes.halve_columns) return here;
+        return {here.a, 0.5f * (here.a + here.b), here.b, 0.5f * (here.b + here.c)};
+    }
+};
+
+/// Held in [0, 1]; not for what may not be a number.
+HD float saturated(float value) {
+#ifdef __CUDA_ARCH__
+    return __saturatef(value);
+#else
+    return clipped(value);
+#endif
 }
 
+HD Quad saturated(Quad q) { return {saturated(q.a), saturated(q.b), saturated(q.c), saturated(q.d)}; }
+
 /// Pixels x to x + 3 of row y. All samples are asked for before the first is waited for.
-template <typename Sample>
+template <bool kWhole, typename Sample>
 HD Rgb colours_at(const Planes& planes, const Gains& __restrict__ gains,
                   const Sample* __restrict__ frame, int y, int x) {
-    const Columns columns(x, planes.width);
+    const Columns<kWhole> columns(x, planes.width);
     const Stride row = (Stride)y * planes.width, size = (Stride)planes.rows() * planes.columns();
     const Sample* second = frame + planes.start(1);
     const Quad first = columns.of(frame + row);
@@ -75,22 +123,42 @@ HD Rgb colours_at(const Planes& planes, const Gains& __restrict__ gains,
         const Quad green = first * gains.luma_step, blue = columns.of(second + row) * gains.luma_step;
         return {columns.of(second + size + row) * gains.luma_step, green, blue};
     }
-    if (planes.kind == kGrey) {
-        const Quad grey = clipped((first - gains.luma_zero) * gains.luma_step);
-        return {grey, grey, grey};
-    }
-    const Columns places(planes.halve_columns ? x / 2 : x, planes.columns());
-    const int own = planes.halve_rows ? y / 2 : y;
-    const int next = planes.halve_rows ? held(own - 1 + y % 2 * 2, planes.rows()) : y;
-    const Sample* near = second + (Stride)own * planes.columns();
-    const Sample* beside = second + (Stride)next * planes.columns();
-    const Quad near_blue = places.of(near), near_red = places.of(near + size);
-    const Quad beside_blue = places.of(beside), beside_red = places.of(beside + size);
-    const Quad blue = widened(planes, near_blue, beside_blue, gains.chroma_zero, gains.blue_step);
-    const Quad red = widened(planes, near_red, beside_red, gains.chroma_zero, gains.red_step);
     const Quad luma = (first - gains.luma_zero) * gains.luma_step;
-    return {clipped(luma + red), clipped(luma - gains.green_of_blue * blue - gains.green_of_red * red),
-            clipped(luma + blue)};
+    if (planes.kind == kGrey) return {saturated(luma), saturated(luma), saturated(luma)};
+    const Columns<kWhole> places(planes.halve_columns ? x / 2 : x, planes.columns());
+    const int near = planes.halve_rows ? y / 2 : y;
+    const int beside = planes.halve_rows ? held(near - 1 + y % 2 * 2, planes.rows()) : y;
+    const Sample* own = second + (Stride)near * planes.columns();
+    const Sample* next = second + (Stride)beside * planes.columns();
+    const Chroma blues(planes, places, own, next), reds(planes, places, own + size, next + size);
+    const Quad blue = blues.widened(planes, gains.chroma_zero, gains.blue_step);
+    const Quad red = reds.widened(planes, gains.chroma_zero, gains.red_step);
+    return {saturated(luma + red), saturated(luma - gains.green_of_blue * blue - gains.green_of_red * red),
+            saturated(luma + blue)};
+}
+
+/// Four columns of the rows that one thread makes.
+template <bool kWhole, typename Sample>
+HD void load_quads(const Planes& planes, const Gains& gains, const Sample* stored, int top, int x,
+                   float* volume, Stride stride, int rows, int columns) {
+    Rgb made[kLoadRows];
+UNROLL
+    for (int j = 0; j < kLoadRows; ++j)
+        made[j] = colours_at<kWhole>(planes, gains, stored, held(top + j, planes.height), x);
+UNROLL
+    for (int j = 0; j < kLoadRows; ++j) {
+        if (top + j >= rows) break;
+        float* row = volume + (Stride)(top + j) * columns;
+        if (kWhole) {
+            write_quad(row + x, made[j].red);
+            write_quad(row + stride + x, made[j].green);
+            write_quad(row + 2 * stride + x, made[j].blue);
+        } else {
+            write_row(row, x, columns, made[j].red);
+            write_row(row + stride, x, columns, made[j].green);
+            write_row(row + 2 * stride, x, columns, made[j].blue);
+        }
+    }
 }
 
 template <typename Sample>
@@ -98,13 +166,12 @@ HD void load(const Block& block, const Team& team, const Sample* stored, const P
              const Gains& gains, float* volume, Stride stride, int rows, int columns) {
     const int quads = (columns + 3) / 4;
     for (int n = team.rank; n < kThreads; n += team.size) {
-        const int item = block.x * kThreads + n, y = item / quads, x = item % quads * 4;
-        if (y >= rows) continue;
-        const Rgb made = colours_at(planes, gains, stored, held(y, planes.height), x);
-        float* row = volume + (Stride)y * columns;
-        write_row(row, x, columns, made.red);
-        write_row(row + stride, x, columns, made.green);
-        write_row(row + 2 * stride, x, columns, made.blue);
+        const int item = block.x * kThreads + n, top = item / quads * kLoadRows, x = item % quads * 4;
+        if (top >= rows) continue;
+        if (planes.width % 4 == 0 && columns == planes.width)
+            load_quads<true>(planes, gains, stored, top, x, volume, stride, rows, columns);
+        else
+            load_quads<false>(planes, gains, stored, top, x, volume, stride, rows, columns);
     }
 }
 
@@ -121,13 +188,10 @@ struct Scale {
 /// Set samples x to x + 3 of a row; those outside are dropped. `whole`: none is, and rows are aligned.
 template <typename Sample>
 HD void put(Sample* __restrict__ row, int x, int width, bool whole, Quad value, const Scale& scale) {
-    struct alignas(4 * sizeof(Sample)) Four {
-        Sample a, b, c, d;
-    };
-    const Four made{scale.template level<Sample>(value.a), scale.template level<Sample>(value.b),
+    const Four<Sample> made{scale.template level<Sample>(value.a), scale.template level<Sample>(value.b),
                     scale.template level<Sample>(value.c), scale.template level<Sample>(value.d)};
     if (whole) {
-        *reinterpret_cast<Four*>(row + x) = made;
+        *reinterpret_cast<Four<Sample>*>(row + x) = made;
         return;
     }
     if (x < width) row[x] = made.a;
@@ -138,12 +202,9 @@ HD void put(Sample* __restrict__ row, int x, int width, bool whole, Quad value, 
 
 template <typename Sample>
 HD void put(Sample* __restrict__ row, int x, int width, bool whole, Pair value, const Scale& scale) {
-    struct alignas(2 * sizeof(Sample)) Two {
-        Sample a, b;
-    };
-    const Two made{scale.template level<Sample>(value.a), scale.template level<Sample>(value.b)};
+    const Two<Sample> made{scale.template level<Sample>(value.a), scale.template level<Sample>(value.b)};
     if (whole) {
-        *reinterpret_cast<Two*>(row + x) = made;
+        *reinterpret_cast<Two<Sample>*>(row + x) = made;
         return;
     }
     if (x < width) row[x] = made.a;
@@ -160,7 +221,7 @@ struct Row {
         if (whole) {
             given = {quad_at(row + x), quad_at(row + stride + x), quad_at(row + 2 * stride + x)};
         } else {
-            const Columns columns(x, width);
+            const Columns<false> columns(x, width);
             given = {columns.of(row), columns.of(row + stride), columns.of(row + 2 * stride)};
         }
         const float* before = row + held(x - 1, width);
