@@ -16,7 +16,7 @@ from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, blocks
 KINDS = {"yuv": 0, "rgb": 1, "grey": 2}
 """Of `Layout`, as in frames.cu."""
 
-LOAD_ROWS = 2
+LOAD_ROWS = 4
 """Rows of a loaded frame that one thread makes, four columns wide, as in frames.cu."""
 
 

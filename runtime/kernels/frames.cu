@@ -7,10 +7,10 @@ namespace frames {
 
 constexpr int kThreads = 256;
 #ifndef TSR_LOAD_ROWS
-#define TSR_LOAD_ROWS 2
+#define TSR_LOAD_ROWS 4
 #endif
 #ifndef TSR_LOAD_RESIDENT
-#define TSR_LOAD_RESIDENT 4
+#define TSR_LOAD_RESIDENT 2
 #endif
 #ifndef TSR_STORE_RESIDENT
 #define TSR_STORE_RESIDENT 3
@@ -83,19 +83,19 @@ struct Columns {
 
 /// Rows of chroma at one place: the pixels' own, and the one beside that they lie a quarter towards
 /// where rows are halved; elsewhere the same.
+template <bool kHalved>
 struct Chroma {
     Quad near, beside;
 
     template <bool kWhole, typename Sample>
-    HD Chroma(const Planes& planes, const Columns<kWhole>& places, const Sample* __restrict__ own,
-              const Sample* __restrict__ next)
-        : near(planes.halve_columns ? places.first_three(own) : places.of(own)),
-          beside(planes.halve_columns ? places.first_three(next) : places.of(next)) {}
+    HD Chroma(const Columns<kWhole>& places, const Sample* __restrict__ own, const Sample* __restrict__ next)
+        : near(kHalved ? places.first_three(own) : places.of(own)),
+          beside(kHalved ? places.first_three(next) : places.of(next)) {}
 
     /// B - Y or R - Y of four pixels.
-    HD Quad widened(const Planes& planes, float zero, float step) const {
+    HD Quad widened(float zero, float step) const {
         const Quad here = step * (0.25f * (3.0f * near + beside) - zero);
-        if (!planes.halve_columns) return here;
+        if (!kHalved) return here;
         return {here.a, 0.5f * (here.a + here.b), here.b, 0.5f * (here.b + here.c)};
     }
 };
@@ -111,42 +111,43 @@ HD float saturated(float value) {
 
 HD Quad saturated(Quad q) { return {saturated(q.a), saturated(q.b), saturated(q.c), saturated(q.d)}; }
 
-/// Pixels x to x + 3 of row y. All samples are asked for before the first is waited for.
-template <bool kWhole, typename Sample>
+/// Pixels x to x + 3 of row y. `kHalved`: chroma has half the columns.
+template <bool kWhole, int kKind, bool kHalved, typename Sample>
 HD Rgb colours_at(const Planes& planes, const Gains& __restrict__ gains,
                   const Sample* __restrict__ frame, int y, int x) {
     const Columns<kWhole> columns(x, planes.width);
     const Stride row = (Stride)y * planes.width, size = (Stride)planes.rows() * planes.columns();
     const Sample* second = frame + planes.start(1);
     const Quad first = columns.of(frame + row);
-    if (planes.kind == kRgb) {
+    if (kKind == kRgb) {
         const Quad green = first * gains.luma_step, blue = columns.of(second + row) * gains.luma_step;
         return {columns.of(second + size + row) * gains.luma_step, green, blue};
     }
     const Quad luma = (first - gains.luma_zero) * gains.luma_step;
-    if (planes.kind == kGrey) return {saturated(luma), saturated(luma), saturated(luma)};
-    const Columns<kWhole> places(planes.halve_columns ? x / 2 : x, planes.columns());
+    if (kKind == kGrey) return {saturated(luma), saturated(luma), saturated(luma)};
+    const Columns<kWhole> places(kHalved ? x / 2 : x, planes.columns());
     const int near = planes.halve_rows ? y / 2 : y;
     const int beside = planes.halve_rows ? held(near - 1 + y % 2 * 2, planes.rows()) : y;
     const Sample* own = second + (Stride)near * planes.columns();
     const Sample* next = second + (Stride)beside * planes.columns();
-    const Chroma blues(planes, places, own, next), reds(planes, places, own + size, next + size);
-    const Quad blue = blues.widened(planes, gains.chroma_zero, gains.blue_step);
-    const Quad red = reds.widened(planes, gains.chroma_zero, gains.red_step);
+    const Chroma<kHalved> blues(places, own, next), reds(places, own + size, next + size);
+    const Quad blue = blues.widened(gains.chroma_zero, gains.blue_step);
+    const Quad red = reds.widened(gains.chroma_zero, gains.red_step);
     return {saturated(luma + red), saturated(luma - gains.green_of_blue * blue - gains.green_of_red * red),
             saturated(luma + blue)};
 }
 
-/// Four columns of the rows that one thread makes.
-template <bool kWhole, typename Sample>
-HD void load_quads(const Planes& planes, const Gains& gains, const Sample* stored, int top, int x,
-                   float* volume, Stride stride, int rows, int columns) {
-    Rgb made[kLoadRows];
+/// Four columns of `kCount` rows. What a frame holds is known when this is compiled,
+/// so that nothing keeps all samples from being asked for before the first is waited for.
+template <bool kWhole, int kCount, int kKind, bool kHalved, typename Sample>
+HD void load_rows(const Planes& planes, const Gains& gains, const Sample* stored, int top, int x,
+                  float* volume, Stride stride, int rows, int columns) {
+    Rgb made[kCount];
 UNROLL
-    for (int j = 0; j < kLoadRows; ++j)
-        made[j] = colours_at<kWhole>(planes, gains, stored, held(top + j, planes.height), x);
+    for (int j = 0; j < kCount; ++j)
+        made[j] = colours_at<kWhole, kKind, kHalved>(planes, gains, stored, held(top + j, planes.height), x);
 UNROLL
-    for (int j = 0; j < kLoadRows; ++j) {
+    for (int j = 0; j < kCount; ++j) {
         if (top + j >= rows) break;
         float* row = volume + (Stride)(top + j) * columns;
         if (kWhole) {
@@ -161,6 +162,19 @@ UNROLL
     }
 }
 
+template <bool kWhole, int kCount, typename Sample>
+HD void load_quads(const Planes& planes, const Gains& gains, const Sample* stored, int top, int x,
+                   float* volume, Stride stride, int rows, int columns) {
+    if (planes.kind == kRgb)
+        load_rows<kWhole, kCount, kRgb, false>(planes, gains, stored, top, x, volume, stride, rows, columns);
+    else if (planes.kind == kGrey)
+        load_rows<kWhole, kCount, kGrey, false>(planes, gains, stored, top, x, volume, stride, rows, columns);
+    else if (planes.halve_columns)
+        load_rows<kWhole, kCount, kYuv, true>(planes, gains, stored, top, x, volume, stride, rows, columns);
+    else
+        load_rows<kWhole, kCount, kYuv, false>(planes, gains, stored, top, x, volume, stride, rows, columns);
+}
+
 template <typename Sample>
 HD void load(const Block& block, const Team& team, const Sample* stored, const Planes& planes,
              const Gains& gains, float* volume, Stride stride, int rows, int columns) {
@@ -169,9 +183,11 @@ HD void load(const Block& block, const Team& team, const Sample* stored, const P
         const int item = block.x * kThreads + n, top = item / quads * kLoadRows, x = item % quads * 4;
         if (top >= rows) continue;
         if (planes.width % 4 == 0 && columns == planes.width)
-            load_quads<true>(planes, gains, stored, top, x, volume, stride, rows, columns);
+            load_quads<true, kLoadRows>(planes, gains, stored, top, x, volume, stride, rows, columns);
         else
-            load_quads<false>(planes, gains, stored, top, x, volume, stride, rows, columns);
+ROLLED
+            for (int y = top; y < top + kLoadRows; ++y)
+                load_quads<false, 1>(planes, gains, stored, y, x, volume, stride, rows, columns);
     }
 }
 
