@@ -53,9 +53,9 @@ def test_frames_are_loaded_as_on_the_host(backend: CudaBackend, layout: Layout) 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=name)
 def test_frames_are_stored_as_on_the_host(backend: CudaBackend, layout: Layout) -> None:
     """To the level, but where a value lies between two; values outside [0, 1] are clipped."""
-    for (height, width), colour in product(SIZES, COLOURS):
+    for (height, width), colour, spare in product(SIZES, COLOURS, (1, 4)):
         generator = np.random.default_rng(1)
-        volume: Volume = generator.random((3, 2, height + 3, width + 1), np.float32) * 1.4 - 0.2
+        volume: Volume = generator.random((3, 2, height + 3, width + spare), np.float32) * 1.4 - 0.2
         made = backend.begin_store_planes(backend.load(volume), height, width, layout, colour)()
         assert len(made) == 2
         for n, planes in enumerate(made):
