@@ -24,14 +24,13 @@ THREADS, HOPPER_THREADS = 256, 288
 
 SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
-    "climb_odd": "PqPqPqPiiiiPPPP",
     "convolve_16": "PPPPiiiiiii",
     "convolve_64": "PPPPiiiiiii",
     "convolve_128": "PPPPiiiiiii",
     "convolve_hopper_64": "PPPPiiiiiii",
     "convolve_hopper_128": "PPPPiiiiiii",
     "gather": "PqiiPPiiiPii",
-    "halve": "PqPqiiPP",
+    "halve": "PqPqiiiPP",
     "load_planes": "PiiiiiiPPqii",
     "pack_window": "PqiPP",
     "place": "PiiiPqPqPiiiiii",
