@@ -46,7 +46,9 @@ def host_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C++ compiler")
     library = tmp_path_factory.mktemp("kernels") / "kernels.so"
     flags = ["-x", "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    subprocess.run([compiler, *flags, "-o", str(library), str(UNIT)], check=True)
+    # A host would take a vector from anywhere; a GPU refuses one that is not aligned.
+    aligned = ["-fsanitize=alignment", "-fsanitize-undefined-trap-on-error"]
+    subprocess.run([compiler, *flags, *aligned, "-o", str(library), str(UNIT)], check=True)
     return library
 
 

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 UNIT = FOLDER / "all.cu"
 """The one compilation unit."""
 
-THREADS, HOPPER_THREADS = 256, 288
+THREADS, HOPPER_THREADS = 256, 384
 """Threads per block of every kernel, and of those in `HOPPER_SHARED`."""
 
 SIGNATURES = {
@@ -41,7 +41,7 @@ SIGNATURES = {
 """Parameters of each kernel in the letters of `struct`: P pointer, q 64-bit, i 32-bit integer."""
 
 SHARED = {"convolve_16": 48384, "convolve_64": 76032, "convolve_128": 95488}
-HOPPER_SHARED = {"convolve_hopper_64": 158272, "convolve_hopper_128": 198208}
+HOPPER_SHARED = {"convolve_hopper_64": 158272, "convolve_hopper_128": 215104}
 """Bytes of shared memory that a kernel is given at launch: more than one gets unasked, and no more
 than any GPU with the tensor cores in question has."""
 

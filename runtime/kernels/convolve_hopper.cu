@@ -13,7 +13,8 @@ using warp::Piece;
 using convolving::Layer;
 
 constexpr int kGroups = 2;
-constexpr int kThreads = kGroups * warpgroup::kThreads + 32;
+constexpr int kThreads = (kGroups + 1) * warpgroup::kThreads;
+constexpr int kFewRegisters = 40, kManyRegisters = 232;  // of a thread that copies, that multiplies
 constexpr int kTaps = convolving::kTaps;
 constexpr int kColumns = warpgroup::kRows, kHaloColumns = kColumns + 2;
 
@@ -24,7 +25,7 @@ struct Tile {
 /// How a block's groups share a tile of `channels` output channels.
 template <int channels>
 struct Shape {
-    static constexpr int kOwnRows = 256 / channels;  // of a group: 128 sums a thread
+    static constexpr int kOwnRows = channels == 64 ? 4 : 3;  // of a group
     static constexpr int kRows = kGroups * kOwnRows;
     static constexpr int kPlane = (kRows + 2) * kHaloColumns;
     static constexpr int kValues = 2 * kPlane;  // pieces of a stage: 16 channels
@@ -209,10 +210,13 @@ __device__ void convolve(const Block& block, const Team& team, Piece* shared, co
     }
     team.wait();
     const int group = team.rank / warpgroup::kThreads, thread = team.rank % warpgroup::kThreads;
-    if (group == kGroups)
-        bring<channels>(block, thread, shared, full, empty, layer, grid);
-    else
+    if (group == kGroups) {
+        warpgroup::keep_registers<kFewRegisters>();
+        if (thread < 32) bring<channels>(block, thread, shared, full, empty, layer, grid);
+    } else {
+        warpgroup::take_registers<kManyRegisters>();
         work_off<channels>(block, thread, group, shared, full, empty, layer, grid, made);
+    }
 }
 
 #elif !defined(__CUDACC__)

@@ -79,6 +79,17 @@ __device__ __forceinline__ void copy_begun(Piece* shared, const Piece* from, int
         : "memory");
 }
 
+/// Let go of registers that other groups then take.
+template <int registers>
+__device__ __forceinline__ void keep_registers() {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(registers));
+}
+
+template <int registers>
+__device__ __forceinline__ void take_registers() {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers));
+}
+
 /// Nothing the compiler does with these registers may pass this point.
 template <int columns>
 __device__ __forceinline__ void hold(Sums<columns>& sums) {
