@@ -14,7 +14,7 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor
 
-from tsr.calibration.half import check_half
+from tsr.calibration.half import HalfCheck, check_half
 from tsr.core.clip_io import ClipInfo, clip_info
 from tsr.core.errors import ModelError
 from tsr.core.model_card import METADATA_KEY, ModelCard
@@ -79,6 +79,16 @@ def to_onnx(
     with written(output, graph, card) as (file, card):
         check_export(file, network, TOLERANCES[card.precision].worst)
     return card
+
+
+def check_fp16(model: Path, clip: Path | ClipInfo) -> HalfCheck:
+    """Whether FP16 holds what a .safetensors model computes on a video; see `check_half`.
+
+    Raises:
+        ModelError: it does not, or the model cannot be read. ClipError: the video cannot be read.
+    """
+    network, card = load_model(model)
+    return check_half(traced_graph(network), half_graph(network), clip, card.ladder)
 
 
 @contextlib.contextmanager

@@ -85,10 +85,12 @@ def _advice(found: dict[str, Any]) -> list[str]:
     if missing := _missing():
         lines.append(f"to learn and export ({', '.join(missing)}): pip install '{PROJECT}[all]'")
     on_gpu = found["gpu"]["name"] or NVIDIA.exists()
-    if on_gpu and "CUDAExecutionProvider" not in found["onnxruntime_providers"]:
+    if on_gpu and importlib.util.find_spec("pycuda") is None and not found["gpu"]["name"]:
+        lines.append(f"to run on the GPU: pip install '{PROJECT}[gpu]'")
+    elif on_gpu and machine.best_target() == "cpu":  # older than our own convolutions
         lines.append(
-            f"to run on the GPU: pip install '{PROJECT}[gpu]', then pip uninstall -y onnxruntime, "
-            "then pip install --force-reinstall --no-deps onnxruntime-gpu"
+            f"to run on the GPU: pip install '{PROJECT}[onnx-gpu]', then pip uninstall -y "
+            "onnxruntime, then pip install --force-reinstall --no-deps onnxruntime-gpu"
         )
     if on_gpu and all(found["tensorrt"].values()):
         lines.append(
@@ -106,6 +108,8 @@ def _missing() -> list[str]:
 
 def _target() -> str:
     target = machine.best_target()
+    if target == "tensor-cores":
+        return "the GPU, by our own convolutions in FP16"
     if target == "tensorrt":
         return "the GPU, by a TensorRT engine in FP16"
     if target == "cuda":

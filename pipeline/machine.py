@@ -4,12 +4,14 @@ from typing import Literal
 
 from tsr.core.errors import DeviceError, TsrError
 
-Target = Literal["cpu", "cuda", "tensorrt"]
-"""Who runs the network: ONNX Runtime or OpenVINO on the CPU, ONNX Runtime on a GPU, an engine."""
+Target = Literal["cpu", "cuda", "tensor-cores", "tensorrt"]
+"""Who runs the network: ONNX Runtime or OpenVINO on the CPU; on a GPU ONNX Runtime, convolutions of
+our own, or an engine."""
 
 
 def best_target(asked: str = "auto") -> Target:
-    """The fastest that is installed and can be used here.
+    """The fastest that is installed and can be used here. No engine has been measured beside our
+    own convolutions, which need no build.
 
     Args:
         asked: `auto`, `cpu` or `cuda`.
@@ -24,6 +26,10 @@ def best_target(asked: str = "auto") -> Target:
         raise DeviceError(f"no GPU can be used: {reason}")
     if asked == "cpu" or reason:
         return "cpu"
+    from tsr.runtime.open_backend import tensor_cores_are_there
+
+    if tensor_cores_are_there():
+        return "tensor-cores"
     try:
         from tsr.export.to_engine import EngineOptions, choose_library
 

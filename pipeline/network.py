@@ -1,6 +1,7 @@
 """The network of one shot: trained, exported for this machine, and kept in the cache."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -130,7 +131,8 @@ def export(
 ) -> Exported:
     """The network in the best precision for who runs it: kept, or made.
 
-    INT8 on a CPU and FP16 on a GPU, if they hold what this video needs; FP32 otherwise.
+    INT8 on a CPU and FP16 on a GPU, if they hold what this video needs; FP32 otherwise. Our own
+    convolutions take the network as it was trained.
 
     Raises:
         TsrError: not even FP32 could be exported.
@@ -148,6 +150,8 @@ def export(
     told.stage("export", "calibrating 8 bits" if target == "cpu" else "half precision")
     try:
         precision, note = _narrow(training.model, clip, file, target, told), ""
+        if target == "tensor-cores":
+            file = training.model
     except TsrError as error:
         if target == "tensorrt":
             told.note(f"no engine, so ONNX Runtime computes: {error}")
@@ -157,18 +161,23 @@ def export(
         precision, note = "fp32", f"FP32, since a narrower precision is not possible: {error}"
         to_onnx(training.model, file, overwrite=True)
     exported = Exported(file, precision, round(told.seconds, 2), note)
-    keep(report, json.dumps({**asdict(exported), "file": file.name}).encode())
+    keep(report, json.dumps({**asdict(exported), "file": os.path.relpath(file, folder)}).encode())
     told.done(f"{precision} for {target}")
     return exported
 
 
 def _narrow(model: Path, clip: ClipInfo, file: Path, target: Target, told: Told) -> str:
-    """Write the file in 8 or 16 bits; returns its precision."""
+    """Write the file in 8 or 16 bits, where one is needed; returns its precision."""
     if target == "cpu":
         from tsr.export.to_quantised import to_quantised
 
         to_quantised(model, clip, file, overwrite=True, note=told.show)
         return "int8"
+    if target == "tensor-cores":
+        from tsr.export.to_onnx import check_fp16
+
+        check_fp16(model, clip)
+        return "fp16"
     from tsr.export.to_onnx import to_onnx
 
     onnx = file.with_suffix(".onnx")
@@ -196,4 +205,4 @@ def _read(report: Path, file: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(report.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if file.with_name(found.get("file", file.name)).is_file() else None
+    return found if (report.parent / found.get("file", file.name)).is_file() else None

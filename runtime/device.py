@@ -39,6 +39,15 @@ def missing() -> str | None:
     return None if count else "the NVIDIA driver shows no GPU; check nvidia-smi"
 
 
+def capability(ordinal: int = 0) -> tuple[int, int]:
+    """Compute capability of a GPU, where `missing` says that there is one."""
+    import pycuda.driver as driver
+
+    driver.init()
+    found: tuple[int, int] = driver.Device(ordinal).compute_capability()
+    return found
+
+
 class CudaDevice:
     """See `tsr.runtime.device_interface.Device`.
 

@@ -111,6 +111,14 @@ def open_trained(
     return cuda_backend.CudaBackend(gpu, network, tile or TILE), network.card
 
 
+def tensor_cores_are_there() -> bool:
+    """Whether the driver shows a GPU that our own convolutions run on."""
+    from tsr.runtime import device
+    from tsr.runtime.kernels import TENSOR_CORES
+
+    return device.missing() is None and device.capability() >= TENSOR_CORES
+
+
 def cuda_is_there() -> bool:
     """Whether ONNX Runtime was built with CUDA and the driver shows a GPU."""
     from tsr.runtime import device, onnx_cuda
