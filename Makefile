@@ -116,7 +116,7 @@ test-gpu: setup
 	for tool in memcheck racecheck; do \
 		TSR_REQUIRE_CUDA=1 PYTHONPATH=$(CURDIR)/.links compute-sanitizer --tool $$tool --error-exitcode 1 \
 			$(BIN)/python -m pytest -q -m cuda tests/runtime/test_cuda_kernels.py \
-			tests/runtime/test_cuda_frames.py || exit 1; \
+			tests/runtime/test_cuda_frames.py tests/runtime/test_tensor_core_network.py || exit 1; \
 	done
 
 # Precision, width and engine side by side on this CPU, file to file; half an hour on two cores.

@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import create_autospec
 
-import pytest
+import needs
 
 from tsr.runtime.tensorrt_library import messages
 
-trt = pytest.importorskip(
-    "tensorrt_rtx", reason="needs TensorRT for RTX: pip install tensorrt-rtx-cu13"
-)
+trt = needs.whole_module("tensorrt_rtx", "pip install tensorrt-rtx-cu13")
 
 PLAIN = {"str": str, "int": int, "SupportsInt": int, "bool": bool, "tuple": tuple, "list": list}
 PLAIN |= {"Buffer": (bytes, bytearray, memoryview)}  # type: ignore[dict-item]
