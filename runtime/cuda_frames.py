@@ -16,6 +16,9 @@ from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, blocks
 KINDS = {"yuv": 0, "rgb": 1, "grey": 2}
 """Of `Layout`, as in frames.cu."""
 
+LOAD_ROWS = 4
+"""Rows of a loaded frame that one thread makes, four columns wide, as in frames.cu."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredFrame:
@@ -55,7 +58,7 @@ def convert(
     rows, columns = made.shape[2:]
     kernels.device.launch(
         "load_planes",
-        (blocks(rows * -(-columns // 4)), 1, 1),
+        (blocks(-(-rows // LOAD_ROWS) * -(-columns // 4)), 1, 1),
         *(source, *size, *_how(layout), _gains(kernels, layout, colour)),
         *(made.address, made.stride, rows, columns),
     )
@@ -84,7 +87,7 @@ def begin_store_planes(
     trouble = kernels.device.upload(np.zeros(1, np.int32))
     kernels.device.launch(
         "store_planes",
-        (blocks(math.prod(shapes[-1])), frames, 1),
+        (blocks(shapes[-1][0] * -(-width // 4)), frames, 1),
         *(volume.address, volume.stride, rows, columns, made.address, height, width),
         *(*_how(layout), _gains(kernels, layout, colour), trouble.address),
     )

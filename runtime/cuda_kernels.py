@@ -21,11 +21,13 @@ from tsr.runtime.device_interface import Device, Memory
 from tsr.runtime.kernels import THREADS
 from tsr.runtime.tap_plan import axis_plan, halving_weights
 
-HALVE_TILE = (16, 64)
 CLIMB_TILE = (32, 64)
-"""(rows, columns) of a block's tile, made or low-resolution; as in halve.cu and climb.cu."""
+"""(rows, columns) of a block's low-resolution tile, as in climb.cu."""
 
-GATHER_STRIP = 8
+HALVE_STRIP = 16
+"""Rows of a halved frame that one thread makes, two columns wide, as in halve.cu."""
+
+GATHER_STRIP = 11
 """Frames of a window that one thread makes, as in network_io.cu."""
 
 TIME_TAPS = 4
@@ -112,9 +114,9 @@ class CudaKernels:
         made = self.volume(channels, frames, height, width)
         self.device.launch(
             "halve",
-            _tiles(height, width, HALVE_TILE, channels * frames),
+            (blocks(-(-height // HALVE_STRIP) * -(-width // 2)), frames, channels),
             *(volume.address, volume.stride, made.address, made.stride),
-            *(frames, height, width),
+            *(height, width),
             self.table(("halve", height), halving_weights(height)),
             self.table(("halve", width), halving_weights(width)),
         )
@@ -132,7 +134,7 @@ class CudaKernels:
         made = self.volume(channels, frames, 2 * height, 2 * width)
         rows, columns = axis_plan(height), axis_plan(width)
         self.device.launch(
-            "climb",
+            "climb_odd" if width % 4 else "climb",
             _tiles(height, width, CLIMB_TILE, channels * groups),
             *(low.address, low.stride, known.address, known.stride, made.address, made.stride),
             self._opened(frames // groups, exposure),

@@ -24,13 +24,14 @@ THREADS, HOPPER_THREADS = 256, 384
 
 SIGNATURES = {
     "climb": "PqPqPqPiiiiPPPP",
+    "climb_odd": "PqPqPqPiiiiPPPP",
     "convolve_16": "PPPPiiiiiii",
     "convolve_64": "PPPPiiiiiii",
     "convolve_128": "PPPPiiiiiii",
     "convolve_hopper_64": "PPPPiiiiiii",
     "convolve_hopper_128": "PPPPiiiiiii",
     "gather": "PqiiPPiiiPii",
-    "halve": "PqPqiiiPP",
+    "halve": "PqPqiiPP",
     "load_planes": "PiiiiiiPPqii",
     "pack_window": "PqiPP",
     "place": "PiiiPqPqPiiiiii",

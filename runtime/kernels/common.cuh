@@ -8,11 +8,13 @@
 #ifdef __CUDACC__
 #define HD __host__ __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 #else
 #include <algorithm>
 #include <cmath>
 #define HD inline
 #define UNROLL
+#define ROLLED
 #define __restrict__ __restrict
 #endif
 
@@ -76,14 +78,19 @@ HD Quad read_row(const float* __restrict__ row, int x, int width) {
             row[held(x + 3, width)]};
 }
 
-/// Set samples x to x + 3 of a row that will not be read again soon; those outside are dropped.
+/// Set four samples of a row that will not be read again soon.
+HD void write_quad(float* __restrict__ place, Quad value) {
+#ifdef __CUDA_ARCH__
+    __stcs(reinterpret_cast<float4*>(place), make_float4(value.a, value.b, value.c, value.d));
+#else
+    *reinterpret_cast<Quad*>(place) = value;
+#endif
+}
+
+/// Samples x to x + 3; those outside the row are dropped.
 HD void write_row(float* __restrict__ row, int x, int width, Quad value) {
     if (whole_quad(x, width)) {
-#ifdef __CUDA_ARCH__
-        __stcs(reinterpret_cast<float4*>(row + x), make_float4(value.a, value.b, value.c, value.d));
-#else
-        *reinterpret_cast<Quad*>(row + x) = value;
-#endif
+        write_quad(row + x, value);
         return;
     }
     if (x < width) row[x] = value.a;
@@ -101,15 +108,29 @@ HD float total(const float* __restrict__ opened, int frames) {
 }
 
 // KERNEL(name, threads, (parameters), body) is a __global__ function on a GPU; on a host, a function
-// that runs the blocks of `grid` one after the other. TILE_KERNEL also has shared memory, and a
-// number of blocks that a multiprocessor must hold at once. TENSOR_KERNEL has more shared memory than a
+// that runs the blocks of `grid` one after the other. STREAM_KERNEL also has a number of blocks that a
+// multiprocessor must hold at once, and TILE_KERNEL shared memory besides. TENSOR_KERNEL has more shared memory than a
 // kernel gets unasked, in pieces of 16 bytes (tsr.runtime.kernels.SHARED), and a multiprocessor to itself.
 #ifdef __CUDACC__
+/// Blocks of 256 threads that a multiprocessor holds at once: on Turing no more than four.
+constexpr int resident_blocks(int wanted) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+    return wanted < 4 ? wanted : 4;
+#else
+    return wanted;
+#endif
+}
 #define KERNEL(name, threads, parameters, ...)                                  \
     extern "C" __global__ void __launch_bounds__(threads) name parameters {     \
         const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};   \
         const Team team{(int)threadIdx.x, threads};                             \
         __VA_ARGS__;                                                            \
+    }
+#define STREAM_KERNEL(name, threads, resident, parameters, ...)                                        \
+    extern "C" __global__ void __launch_bounds__(threads, resident_blocks(resident)) name parameters { \
+        const Block block{(int)blockIdx.x, (int)blockIdx.y, (int)blockIdx.z};                          \
+        const Team team{(int)threadIdx.x, threads};                                                    \
+        __VA_ARGS__;                                                                                   \
     }
 #define TILE_KERNEL(name, threads, resident, floats, parameters, ...)                 \
     extern "C" __global__ void __launch_bounds__(threads, resident) name parameters { \
@@ -139,6 +160,8 @@ __attribute__((weak)) int grid[3] = {1, 1, 1};
                     __VA_ARGS__;                            \
                 }                                           \
     }
+#define STREAM_KERNEL(name, threads, resident, parameters, ...) \
+    KERNEL(name, threads, parameters, __VA_ARGS__)
 #define TILE_KERNEL(name, threads, resident, floats, parameters, ...) \
     alignas(16) static float name##_shared[floats];                   \
     KERNEL(name, threads, parameters, {                               \

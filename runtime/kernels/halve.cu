@@ -1,92 +1,120 @@
 // (C, T, 2h, 2w) → (C, T, h, w), bicubic with antialiasing: eight taps per axis (core.resize).
-// A block makes one tile of one frame: samples to shared memory, columns, then rows.
+// A thread makes two columns of a strip of rows. It reads each row once, narrows it, and slides a
+// window of eight narrowed rows down; what neighbours read as well comes from the L1 cache.
 #include "common.cuh"
 
 namespace halving {
 
 constexpr int kThreads = 256;
-constexpr int kResident = 4;  // blocks per multiprocessor
 constexpr int kTaps = 8;
-constexpr int kRows = 16, kColumns = 64;        // of a tile, made
-constexpr int kReadRows = 2 * kRows + 6;        // 2y - 3 to 2y + 4
-constexpr int kReadColumns = 2 * kColumns + 8;  // 2x - 4 to 2x + 5: whole quads
-constexpr int kStrip = 4;                       // rows that one thread makes
-constexpr int kShared = kReadRows * (kReadColumns + kColumns);
+constexpr int kResident = 3;  // blocks per multiprocessor
+constexpr int kStrip = 16;    // rows that one thread makes
+constexpr int kTaken = 12;    // columns 2x - 4 to 2x + 7 of a row: whole quads
 
-/// One sample from eight neighbours.
+HD void spread(Quad quad, float* samples) {
+    samples[0] = quad.a;
+    samples[1] = quad.b;
+    samples[2] = quad.c;
+    samples[3] = quad.d;
+}
+
+/// The weights of sample `x`; samples away from the borders share theirs, so that most warps read
+/// one row of the table.
+HD void take_weights(const float* __restrict__ table, int x, int length, float* weights) {
+    const float* row = table + (x >= 2 && x < length - 2 ? 2 : held(x, length)) * kTaps;
+    spread(quad_at(row), weights);
+    spread(quad_at(row + 4), weights + 4);
+}
+
 HD float weighted(const float* samples, const float* weights) {
     float sum = weights[0] * samples[0];
+UNROLL
     for (int k = 1; k < kTaps; ++k) sum += weights[k] * samples[k];
     return sum;
 }
 
-HD void load(const Team& team, const float* __restrict__ frame, int height, int width, int top,
-             int left, float* __restrict__ samples) {
-    constexpr int quads = kReadColumns / 4;
-    for (int item = team.rank; item < kReadRows * quads; item += team.size) {
-        const int y = item / quads, x = item % quads * 4;
-        const float* row = frame + (Stride)held(2 * top - 3 + y, height) * width;
-        *reinterpret_cast<Quad*>(samples + y * kReadColumns + x) =
-            read_row(row, 2 * left - 4 + x, width);
-    }
-}
-
-HD void narrow(const Team& team, const float* __restrict__ samples,
-               const float* __restrict__ column_weight, int left, int width,
-               float* __restrict__ narrowed) {
-    for (int item = team.rank; item < kReadRows * kColumns; item += team.size) {
-        const int y = item / kColumns, x = item % kColumns;
-        const float* from = samples + y * kReadColumns + 2 * x;
-        float taken[kTaps + 2];
-        for (int k = 0; k < kTaps + 2; k += 2) {
-            const Pair pair = pair_at(from + k);
+/// Samples `first` on of a row of even width, as quads where it is whole quads, else as pairs. What
+/// lies outside weighs nothing, so any samples of the row will do.
+template <bool kWhole>
+HD void take(const float* __restrict__ row, int first, int width, float* taken) {
+    constexpr int step = kWhole ? 4 : 2;
+UNROLL
+    for (int k = 0; k < kTaken; k += step) {
+        const float* from = row + (first + k < 0 ? 0 : smaller(first + k, width - step));
+        if (kWhole) {
+            spread(quad_at(from), taken + k);
+        } else {
+            const Pair pair = pair_at(from);
             taken[k] = pair.a;
             taken[k + 1] = pair.b;
         }
-        float weights[kTaps];
-        const float* table = column_weight + held(left + x, width) * kTaps;
-        for (int k = 0; k < kTaps; ++k) weights[k] = table[k];
-        narrowed[y * kColumns + x] = weighted(taken + 1, weights);
     }
 }
 
-HD void shorten(const Team& team, const float* __restrict__ narrowed,
-                const float* __restrict__ row_weight, int top, int left, int height, int width,
-                float* __restrict__ frame) {
-    for (int item = team.rank; item < kColumns * (kRows / kStrip); item += team.size) {
-        const int x = item % kColumns, first = item / kColumns * kStrip;
-        if (left + x >= width) continue;
-        float taken[2 * kStrip + 6];
-        for (int k = 0; k < 2 * kStrip + 6; ++k) taken[k] = narrowed[(2 * first + k) * kColumns + x];
-        for (int r = 0; r < kStrip; ++r) {
-            const int y = top + first + r;
-            if (y < height) {
-                frame[(Stride)y * width + left + x] = weighted(taken + 2 * r, row_weight + y * kTaps);
-            }
+/// Rows `top` on of two columns. `kWhole`: rows of the source are whole quads.
+template <bool kWhole>
+HD void make_strip(const float* __restrict__ source, float* __restrict__ made, int height, int width,
+                   int top, int x, const float* __restrict__ row_weight,
+                   const float* __restrict__ column_weight) {
+    float left_weight[kTaps], right_weight[kTaps], weights[kTaps];
+    take_weights(column_weight, x, width, left_weight);
+    take_weights(column_weight, x + 1, width, right_weight);
+    float left[kTaps], right[kTaps];
+ROLLED
+    for (int n = -3; n < kStrip; ++n) {  // two more rows for each one made, after the first six
+        float taken[2][kTaken];
+UNROLL
+        for (int k = 0; k < 2; ++k) {
+            const int y = held(2 * (top + n) + 3 + k, 2 * height);
+            take<kWhole>(source + (Stride)y * (2 * width), 2 * x - 4, 2 * width, taken[k]);
+        }
+UNROLL
+        for (int k = 0; k + 2 < kTaps; ++k) {
+            left[k] = left[k + 2];
+            right[k] = right[k + 2];
+        }
+UNROLL
+        for (int k = 0; k < 2; ++k) {
+            left[kTaps - 2 + k] = weighted(taken[k] + 1, left_weight);
+            right[kTaps - 2 + k] = weighted(taken[k] + 3, right_weight);
+        }
+        if (n < 0) continue;
+        const int y = top + n;
+        if (y >= height) break;
+        take_weights(row_weight, y, height, weights);
+        const Pair pair{weighted(left, weights), weighted(right, weights)};
+        float* place = made + (Stride)y * width + x;
+        if (kWhole) {
+            *reinterpret_cast<Pair*>(place) = pair;
+        } else {
+            place[0] = pair.a;
+            if (x + 1 < width) place[1] = pair.b;
         }
     }
 }
 
-HD void make_tile(const Block& block, const Team& team, float* shared, const float* source,
-                  Stride source_stride, float* made, Stride made_stride, int frames, int height,
-                  int width, const float* row_weight, const float* column_weight) {
-    const int channel = block.z / frames, frame = block.z % frames;
-    const int top = block.y * kRows, left = block.x * kColumns;
-    float* narrowed = shared + kReadRows * kReadColumns;
-    load(team, source + channel * source_stride + (Stride)frame * 4 * height * width, 2 * height,
-         2 * width, top, left, shared);
-    team.wait();
-    narrow(team, shared, column_weight, left, width, narrowed);
-    team.wait();
-    shorten(team, narrowed, row_weight, top, left, height, width,
-            made + channel * made_stride + (Stride)frame * height * width);
+HD void make_block(const Block& block, const Team& team, const float* source, Stride source_stride,
+                   float* made, Stride made_stride, int height, int width,
+                   const float* row_weight, const float* column_weight) {
+    const int pairs = (width + 1) / 2;
+    const Stride size = (Stride)height * width;
+    source += block.z * source_stride + block.y * 4 * size;
+    made += block.z * made_stride + block.y * size;
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int item = block.x * kThreads + n, top = item / pairs * kStrip, x = item % pairs * 2;
+        if (top >= height) continue;
+        if (width % 2 == 0)
+            make_strip<true>(source, made, height, width, top, x, row_weight, column_weight);
+        else
+            make_strip<false>(source, made, height, width, top, x, row_weight, column_weight);
+    }
 }
 
 }  // namespace halving
 
-/// `frames`, `height`, `width` are those of the result; tables are (height, 8) and (width, 8).
-TILE_KERNEL(halve, halving::kThreads, halving::kResident, halving::kShared,
-       (const float* source, Stride source_stride, float* made, Stride made_stride, int frames,
-        int height, int width, const float* row_weight, const float* column_weight),
-       halving::make_tile(block, team, shared, source, source_stride, made, made_stride, frames,
-                          height, width, row_weight, column_weight))
+/// `height` and `width` are those of the result, frame block.y of channel block.z; tables are (height, 8) and (width, 8).
+STREAM_KERNEL(halve, halving::kThreads, halving::kResident,
+       (const float* source, Stride source_stride, float* made, Stride made_stride, int height,
+        int width, const float* row_weight, const float* column_weight),
+       halving::make_block(block, team, source, source_stride, made, made_stride, height, width,
+                           row_weight, column_weight))

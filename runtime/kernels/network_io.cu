@@ -6,31 +6,38 @@ namespace network_io {
 
 constexpr int kThreads = 256;
 constexpr int kTaps = 4;
-constexpr int kStrip = 8;  // frames that one thread makes, its sources held in registers
+constexpr int kResident = 4;  // blocks per multiprocessor
+constexpr int kStrip = 11;    // frames that one thread makes, its sources held in registers
+constexpr int kAhead = 2;     // frames until the next source frame is wanted at twice the rate
 
-/// Frames of the window at one place: `index` and `weight` say which source frames make each.
+/// Frames of the window at one place: `index` and `weight` say which source frames make each. The
+/// source frame that comes next is on its way while those at hand are used.
 HD void interpolate(const float* __restrict__ source, Stride step, int x, int width,
                     const int* __restrict__ index, const float* __restrict__ weight, int frames,
                     float* __restrict__ made, Stride made_step, int made_x, int made_width) {
-    Quad window[kTaps];
-    int holds[kTaps] = {-1, -1, -1, -1};
+    Quad window[kTaps + 1];
+    int holds[kTaps + 1] = {-1, -1, -1, -1, -1};
     for (int n = 0; n < frames; ++n) {
-        Quad sum = {0.0f, 0.0f, 0.0f, 0.0f};
+        int wanted[kTaps];  // the same for all threads: no divergence
+UNROLL
+        for (int k = 0; k < kTaps; ++k) wanted[k] = index[n * kTaps + k];
+        const int next = index[smaller(n + kAhead, frames - 1) * kTaps + kTaps - 1];
 UNROLL
         for (int k = 0; k < kTaps; ++k) {
-            const int wanted = index[n * kTaps + k];  // the same for all threads: no divergence
-            if (wanted != holds[k]) {
-                const int next = k + 1 < kTaps ? k + 1 : k;
-                if (wanted == holds[next]) {
-                    window[k] = window[next];
-                } else {
-                    window[k] = read_row(source + wanted * step, x, width);
-                }
-                holds[k] = wanted;
-            }
-            sum = sum + weight[n * kTaps + k] * window[k];
+            if (wanted[k] == holds[k]) continue;
+            if (wanted[k] == holds[k + 1])
+                window[k] = window[k + 1];
+            else
+                window[k] = read_row(source + wanted[k] * step, x, width);
+            holds[k] = wanted[k];
         }
-        write_row(made + n * made_step, made_x, made_width, sum);
+        if (next != holds[kTaps] && next != holds[kTaps - 1]) {
+            window[kTaps] = read_row(source + next * step, x, width);
+            holds[kTaps] = next;
+        }
+        const Quad w = quad_at(weight + n * kTaps);
+        write_row(made + n * made_step, made_x, made_width,
+                  w.a * window[0] + w.b * window[1] + w.c * window[2] + w.d * window[3]);
     }
 }
 
@@ -104,7 +111,7 @@ HD void shift(const Block& block, const Team& team, float* guess, Stride guess_s
 
 /// Cut (C, frames, rows, columns) from row `top` and column `left` on, which may lie outside the
 /// video and then repeat its border; frames are mixed by the tables (frames, 4).
-KERNEL(gather, network_io::kThreads,
+STREAM_KERNEL(gather, network_io::kThreads, network_io::kResident,
        (const float* source, Stride source_stride, int height, int width, const int* index,
         const float* weight, int frames, int top, int left, float* window, int rows, int columns),
        network_io::gather(block, team, source, source_stride, height, width, index, weight, frames,
