@@ -25,6 +25,7 @@ from benchmarks.stages import run_stage, write_json
 from tsr.core.clip_io import ClipReader, probe
 from tsr.core.ladder import ScaleLadder
 from tsr.core.metrics import psnr
+from tsr.runtime.cpu_backend import SEGMENT_VOXELS
 from tsr.runtime.run import network_work, segment_size
 
 DATA = ROOT.parent / "shared" / "data"
@@ -81,7 +82,8 @@ def _figures(
     frames = result["frames"]
     info = probe(part)
     ladder = ScaleLadder(Fraction(1, 8), FACTOR)
-    voxels = network_work(ladder, info, segment_size(ladder, info.height, info.width))
+    segment = segment_size(ladder, info.height, info.width, SEGMENT_VOXELS)
+    voxels = network_work(ladder, info, segment)
     return {
         "seconds_per_frame": round(result["seconds"] / frames, 4),
         "stages_per_frame": {k: round(v / frames, 4) for k, v in result["stages"].items()},

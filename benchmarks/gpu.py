@@ -36,11 +36,11 @@ from tsr.core.clip_io.pixels import from_rgb
 from tsr.core.ladder import ScaleLadder
 from tsr.core.volume import Volume
 from tsr.runtime.cpu_backend import CpuBackend
-from tsr.runtime.cuda_backend import CudaBackend
+from tsr.runtime.cuda_backend import SEGMENT_VOXELS, CudaBackend
 from tsr.runtime.cuda_frames import StoredFrame
 from tsr.runtime.device import CudaDevice, missing
 from tsr.runtime.onnx_network import OnnxNetwork
-from tsr.runtime.run import GPU_SEGMENT_VOXELS, segment_size
+from tsr.runtime.run import segment_size
 from tsr.runtime.streaming import groups, super_resolve
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
@@ -71,7 +71,7 @@ def cascade(device: CudaDevice, candidate: Candidate, start: str, size: str) -> 
         raise SystemExit(
             f"{candidate.name}: the cascade differs from the CPU's by {difference:.1e}"
         )
-    segment = segment_size(ladder, *SIZES[size], GPU_SEGMENT_VOXELS)
+    segment = segment_size(ladder, *SIZES[size], SEGMENT_VOXELS)
     part = LONG // 2, LONG // 2 + math.ceil(CASCADE_FRAMES / segment) * segment
     info = clip_info(*SIZES[size], LONG)
     pictures = (noise(3, *SIZES[size], seed=n) for n in range(3))

@@ -32,7 +32,7 @@ from tsr.pipeline.record import ShotRecord
 from tsr.pipeline.render import Maker
 from tsr.pipeline.shot_networks import ShotNetwork
 from tsr.pipeline.told import Told
-from tsr.runtime.cpu_backend import CpuBackend
+from tsr.runtime.cpu_backend import SEGMENT_VOXELS, CpuBackend
 from tsr.runtime.recording import interpolation
 
 LOOP = 60
@@ -107,7 +107,7 @@ def stub(job: Any, found: Any, retimed: Any, kept: Any, told: Told) -> dict[Span
 def _stub(span: Span, ladder: ScaleLadder) -> ShotNetwork:
     record = ShotRecord(start=span[0], stop=span[1], source="interpolated", reason="a benchmark")
     content = Content(frames_as_they_are(span[1] - span[0]))
-    maker = Maker(ladder, lambda: CpuBackend(interpolation, engine="stub"), content)
+    maker = Maker(ladder, lambda: CpuBackend(interpolation, engine="stub"), content, SEGMENT_VOXELS)
     return ShotNetwork(maker, {}, record, "fp32", "stub")
 
 

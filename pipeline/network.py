@@ -132,7 +132,7 @@ def export(
     """The network in the best precision for who runs it: kept, or made.
 
     INT8 on a CPU and FP16 on a GPU, if they hold what this video needs; FP32 otherwise. Our own
-    convolutions take the network as it was trained.
+    convolutions take the network as it was trained, if FP16 holds it.
 
     Raises:
         TsrError: not even FP32 could be exported.
@@ -153,9 +153,12 @@ def export(
         if target == "tensor-cores":
             file = training.model
     except TsrError as error:
-        if target == "tensorrt":
-            told.note(f"no engine, so ONNX Runtime computes: {error}")
-            return export(training, clip, machine.without_engines(), kept, told)
+        if target in ("tensorrt", "tensor-cores"):
+            other = machine.without_engines()
+            where = "the CPU, since ONNX Runtime here has no CUDA" if other == "cpu" else "the GPU"
+            what = "no engine" if target == "tensorrt" else "not by our own convolutions"
+            told.note(f"{what}, so ONNX Runtime computes on {where}: {error}")
+            return export(training, clip, other, kept, told)
         from tsr.export.to_onnx import to_onnx
 
         precision, note = "fp32", f"FP32, since a narrower precision is not possible: {error}"

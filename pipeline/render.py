@@ -40,12 +40,17 @@ often by themselves, so the joints cost next to nothing."""
 
 @dataclass(frozen=True)
 class Maker:
-    """What computes the frames of a shot: the steps, how to open what takes them, and what the
-    shot holds beside motion."""
+    """What computes the frames of a shot: the steps, how to open what takes them, what the shot
+    holds beside motion, and the backend's `segment_voxels`."""
 
     ladder: ScaleLadder
     open: Callable[[], Backend[Any]]
     content: Content
+    segment_voxels: int
+
+    def segment(self, clip: ClipInfo) -> int:
+        """Input frames that are computed at a time."""
+        return segment_size(self.ladder, clip.height, clip.width, self.segment_voxels)
 
     def frames(self, shot: ClipInfo, factor: int) -> Generator[NDArray[np.float32], None, None]:
         """The output frames of a shot, in order: `factor` per input frame."""
@@ -56,7 +61,7 @@ class Maker:
             self.open(),
             _read,
             factor=factor,
-            segment=segment_size(self.ladder, shot.height, shot.width),
+            segment=self.segment(shot),
             part=(0, shot.num_frames),
         )
 
@@ -113,8 +118,7 @@ class Render:
     def _segment(self, section: Section) -> int:
         if section.factor == 1:
             return 1
-        clip = self.job.clip
-        usual = segment_size(self.makers[section.shot].ladder, clip.height, clip.width)
+        usual = self.makers[section.shot].segment(self.job.clip)
         return max(1, min(usual, PIECE_FRAMES // section.factor))
 
     def run(self, told: Told) -> dict[str, float]:

@@ -111,7 +111,7 @@ def _by_network(
     from tsr.runtime.open_backend import open_backend
     from tsr.runtime.run import choose_ladder
 
-    device = "cpu" if target == "cpu" else "auto"
+    device = "cpu" if target == "cpu" else job.options.device
     backend, card = open_backend(exported.file, device)
     factor = ladder_factor(content.duplicates, job.options.factor)
     ladder = choose_ladder(card, job.clip.part(plan.shot.start, plan.shot.stop), factor, None)
@@ -124,7 +124,8 @@ def _by_network(
             psnr_cubic=training.cubic,
             seconds={"train": training.seconds, "export": exported.seconds},
         )
-    maker = Maker(ladder, partial(_opened, exported.file, device), content)
+    opened = partial(_opened, exported.file, device)
+    maker = Maker(ladder, opened, content, backend.segment_voxels)
     facts = {"model": file_sha256(exported.file), **_facts(ladder, backend.name, content)}
     note = exported.note if plan.source == "trained" else ""
     return ShotNetwork(maker, facts, record, exported.precision, backend.name, note)
@@ -140,7 +141,7 @@ def _interpolated(job: Job, plan: ShotPlan, content: Content) -> ShotNetwork:
     factor = ladder_factor(content.duplicates, job.options.factor)
     exposure = FULL if job.options.exposure == "auto" else job.options.exposure
     ladder, backend = interpolation(factor, exposure)
-    maker = Maker(ladder, lambda: interpolation(factor)[1], content)
+    maker = Maker(ladder, lambda: interpolation(factor)[1], content, backend.segment_voxels)
     facts = _facts(ladder, backend.name, content)
     return ShotNetwork(maker, facts, _record(plan, content), "fp32", backend.name)
 

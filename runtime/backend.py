@@ -29,6 +29,10 @@ class Backend(Protocol[Array]):
     lag: int
     """Results that may be made before an earlier one is fetched: 0 where they share memory."""
 
+    segment_voxels: int
+    """That a segment's last network pass should make at most, so that memory does not grow with
+    the frame size."""
+
     def load(self, volume: Volume) -> Array:
         """Bring a host volume (C, T, H, W) to the device."""
         ...

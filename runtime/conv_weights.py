@@ -37,7 +37,7 @@ class ConvLayer:
     octets: int
 
 
-def conv_layers(weights: Weights, *, hopper: bool = False) -> list[ConvLayer]:
+def conv_layers(weights: Weights, *, hopper: bool) -> list[ConvLayer]:
     """Each layer of a network, its channels filled up with zeros to what a kernel makes.
 
     The first layer's taps in time become input channels, since there are but three colours, and the

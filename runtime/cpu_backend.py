@@ -19,6 +19,9 @@ TILE = (32, 96, 160)
 halo costs 21 % of it there. Longer tiles take more memory, wider ones leave the caches of
 ONNX Runtime's INT8 pass (benchmarks/cpu_network.py)."""
 
+SEGMENT_VOXELS = 60_000_000
+"""They take 0.25 GB."""
+
 MIN_SIDE = 16
 """Rows and columns of the smallest tile that is computed; what lies beyond the border is dropped.
 ONNX Runtime sums tiny matrix products in another order, and where a tile ends must not show."""
@@ -45,6 +48,7 @@ class CpuBackend:
         self.worked: Callable[[int], None] = lambda voxels: None
         self.notes: list[str] = []
         self.lag = 0
+        self.segment_voxels = SEGMENT_VOXELS
         self._climbed: dict[tuple[int, ...], Volume] = {}
 
     @contextmanager

@@ -30,13 +30,6 @@ from tsr.runtime.overlap import Behind, ahead
 from tsr.runtime.plan import plan_segments
 from tsr.runtime.streaming import fetched, groups, reader_for
 
-SEGMENT_VOXELS = 60_000_000
-"""Output voxels that one segment may have, so that memory does not grow with the frame size."""
-
-GPU_SEGMENT_VOXELS = 150_000_000
-"""The same on a GPU, where they take 0.6 GB: frames that two segments both make are then 5 % of the
-work at 720p from 1/4 instead of 15 %."""
-
 DECODED_AHEAD = 2
 """Input frames that are decoded while the network computes. On a GPU they are a segment's: it takes
 them, and gives its results, in bursts between long network passes."""
@@ -158,8 +151,8 @@ def run(
     times = retimed(info, ladder.factor, slow_motion=slow_motion)
     encoding = choose_encoding(output, info, encoder=encoder, quality=quality)
     stages = backend.seconds
-    voxels = GPU_SEGMENT_VOXELS if backend.lag else SEGMENT_VOXELS
-    segment = segment or segment_size(ladder, info.height, info.width, voxels)
+    most = backend.segment_voxels
+    segment = segment or segment_size(ladder, info.height, info.width, most)
     progress = RunProgress(times.num_frames, network_work(ladder, info, segment))
 
     def worked(voxels: int) -> None:
@@ -270,7 +263,7 @@ def network_work(
     return sum(plan.network_voxels(*size) for plan in plans)
 
 
-def segment_size(ladder: ScaleLadder, height: int, width: int, most: int = SEGMENT_VOXELS) -> int:
+def segment_size(ladder: ScaleLadder, height: int, width: int, most: int) -> int:
     """Input frames per segment that keep its last network pass within so many voxels."""
     rows, columns = padded_size(height, width, ladder.multiple)
     last_pass = next(step for step in ladder.steps if step.after.t == ladder.factor)

@@ -11,7 +11,6 @@ from tsr.trainer.state import TrainState
 EAGER_STEPS = 12
 """Steps taken one kernel at a time first: convolutions choose their algorithm, Adam its moments."""
 
-
 ALGORITHMS = 3
 """That cuDNN tries per convolution. Trying ten, the usual number, takes 8 s per kind of step,
 three 4.6 s; a step by the one it would take untried is a fifth slower (on an H200)."""

@@ -80,16 +80,16 @@ def test_a_video_is_made_by_them(
 
 def test_fp16_is_checked_once(
     gpu: None, training: network.Training, film: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """And FP32 exported where it does not hold what the video needs."""
+    """And another form exported where it does not hold what the video needs."""
     checked: list[Path] = []
 
     def check(model: Path, _: object) -> None:
         checked.append(model)
 
     monkeypatch.setattr("tsr.export.to_onnx.check_fp16", check)
-    clip, told = probe(film), Told(quiet=True)
+    clip, told = probe(film), Told()
     for _ in range(2):
         kept = VideoCache(tmp_path / "fits")
         exported = network.export(training, clip, "tensor-cores", kept, told)
@@ -101,10 +101,29 @@ def test_fp16_is_checked_once(
         raise ModelError("layer 3 sums up to 70000")
 
     monkeypatch.setattr("tsr.export.to_onnx.check_fp16", refuse)
-    kept = VideoCache(tmp_path / "does not")
-    exported = network.export(training, clip, "tensor-cores", kept, told)
-    assert (exported.file.suffix, exported.precision) == (".onnx", "fp32")
-    assert "layer 3" in exported.note
+    monkeypatch.setattr("tsr.export.to_onnx.check_half", refuse)
+    for without, precision in (("cuda", "fp32"), ("cpu", "int8")):
+        monkeypatch.setattr(machine, "without_engines", lambda found=without: found)
+        kept = VideoCache(tmp_path / f"does not, {without}")
+        exported = network.export(training, clip, "tensor-cores", kept, told)
+        assert (exported.file.suffix, exported.precision) == (".onnx", precision)
+        assert ("layer 3" in exported.note) == (without == "cuda")
+        where = "the GPU" if without == "cuda" else "the CPU, since ONNX Runtime here has no CUDA"
+        assert f"so ONNX Runtime computes on {where}: layer 3" in capsys.readouterr().err
+
+
+def test_the_gpu_that_was_asked_for_is_not_given_up(
+    gpu: None, training: network.Training, film: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def refuse(*_: object) -> None:
+        raise ModelError("layer 3 sums up to 70000")
+
+    monkeypatch.setattr("tsr.export.to_onnx.check_fp16", refuse)
+    given = ("-o", tmp_path / "out.mkv", "--device", "cuda")
+    result = tsr(tmp_path / "cache", film, *given)
+    assert result.exit_code != 0
+    assert "built without CUDA" in result.stderr
 
 
 def test_doctor_tells_who_runs_networks_here(gpu: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
 from tsr.core.ladder import ScaleLadder
+from tsr.runtime import cpu_backend, cuda_backend
 from tsr.runtime.cli import main
-from tsr.runtime.run import GPU_SEGMENT_VOXELS, MAX_SEGMENT, RunProgress, segment_size
+from tsr.runtime.run import MAX_SEGMENT, RunProgress, segment_size
 
 HEIGHT, WIDTH, NUM_FRAMES = 71, 127, 4
 """An odd size like 853×479, large enough for the 1/4 ladder."""
@@ -196,7 +197,8 @@ def test_progress_without_network_work_counts_frames() -> None:
 def test_segments_are_longer_on_a_gpu() -> None:
     """Its memory holds more, and there it is the frames made twice that cost."""
     ladder = ScaleLadder(Fraction(1, 4), 8)
-    assert segment_size(ladder, 720, 1280) == 2
-    assert segment_size(ladder, 720, 1280, GPU_SEGMENT_VOXELS) == 6
-    assert segment_size(ladder, 64, 64, GPU_SEGMENT_VOXELS) == MAX_SEGMENT
-    assert segment_size(ladder, 4320, 7680) == 1
+    on_cpu, on_gpu = cpu_backend.SEGMENT_VOXELS, cuda_backend.SEGMENT_VOXELS
+    assert segment_size(ladder, 720, 1280, on_cpu) == 2
+    assert segment_size(ladder, 720, 1280, on_gpu) == 6
+    assert segment_size(ladder, 64, 64, on_gpu) == MAX_SEGMENT
+    assert segment_size(ladder, 4320, 7680, on_cpu) == 1
