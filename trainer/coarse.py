@@ -2,7 +2,8 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +19,37 @@ MIN_FRAMES = 8
 MAX_FRAMES = 240
 """Most frames to learn from, so that memory does not grow with the video's length."""
 
+MAX_VOXELS = 8_000_000
+"""Most frames × rows × columns to learn from, so that memory does not grow with the frame size:
+copies of so much take 3 GB, and 4000 steps look at as many voxels as these copies have."""
+
 
 def coarse_video(frames: Iterable[NDArray[np.float32]], ladder: ScaleLadder) -> tuple[Volume, str]:
     """Shrink (3, H, W) frames to the ladder's coarsest rung, one at a time.
 
     Returns:
-        The volume (3, T, h, w), at most `MAX_FRAMES` long, and a note on which part was taken
-        ('' when all of it).
+        The volume (3, T, h, w), at most `MAX_FRAMES` long and of `MAX_VOXELS`: the frames with most
+        motion, and their liveliest place. And a note on which part was taken ('' when all of it).
 
     Raises:
         ClipError: there are fewer than `MIN_FRAMES` frames.
     """
-    kept, first, count = _liveliest(shrunk(frames, ladder))
+    kept, first, count = _liveliest_frames(shrunk(frames, ladder))
     if count < MIN_FRAMES:
         raise ClipError(
             f"the video has {count} frame{'s' * (count != 1)}; training needs at "
             f"least {MIN_FRAMES}. Use a longer clip"
         )
-    note = ""
-    if count > MAX_FRAMES:
-        note = (
-            f"training on the {MAX_FRAMES} frames with most motion, "
-            f"{first} to {first + MAX_FRAMES - 1} of {count}"
-        )
-    return np.stack(kept, axis=1), note
+    rows, columns = _liveliest_place(kept)
+    video = np.stack([frame[:, rows, columns] for frame in kept], axis=1)
+    part = []
+    if len(kept) < count:
+        last = first + len(kept) - 1
+        part.append(f"the {len(kept)} frames with most motion, {first} to {last} of {count}")
+    if video.shape[2:] != kept[0].shape[1:]:
+        sizes = (f"{width}×{height}" for height, width in (video.shape[2:], kept[0].shape[1:]))
+        part.append("their liveliest {} pixels of {}".format(*sizes))
+    return video, f"training on {' and '.join(part)}" if part else ""
 
 
 def shrunk(
@@ -57,26 +65,51 @@ def shrunk(
         yield np.matmul(np.matmul(rows, padded), columns)  # (3, h, w)
 
 
-def _liveliest(
+def _most_frames(height: int, width: int) -> int:
+    """Frames of this size to learn from: where they are too many voxels, time and both sides are
+    cut alike."""
+    share = math.cbrt(MAX_VOXELS / (MAX_FRAMES * height * width))
+    return max(MIN_FRAMES, round(MAX_FRAMES * min(1, share)))
+
+
+def _liveliest_frames(
     frames: Iterator[NDArray[np.float32]],
 ) -> tuple[list[NDArray[np.float32]], int, int]:
-    """The window of at most `MAX_FRAMES` frames that changes most.
+    """The window of at most `_most_frames` frames that changes most.
 
     Two windows are held at a time, the best and the last, however long the video.
 
     Returns:
         The window, the number of its first frame, and how many frames there were.
     """
-    last: deque[NDArray[np.float32]] = deque(maxlen=MAX_FRAMES)
-    changes: deque[float] = deque(maxlen=MAX_FRAMES - 1)
-    best: list[NDArray[np.float32]] = []
-    most, first, count = -1.0, 0, 0
+    first_frame = next(frames, None)
+    if first_frame is None:
+        return [], 0, 0
+    most = _most_frames(*first_frame.shape[1:])
+    last: deque[NDArray[np.float32]] = deque([first_frame], maxlen=most)
+    changes: deque[float] = deque(maxlen=most - 1)
+    best, greatest, first, count = list(last), 0.0, 0, 1
     for frame in frames:
-        if last:
-            changes.append(float(np.abs(frame - last[-1]).mean()))
+        changes.append(float(np.abs(frame - last[-1]).mean()))
         last.append(frame)
         count += 1
         change = math.fsum(changes)
-        if count <= MAX_FRAMES or change > most:
-            best, most, first = list(last), change, max(0, count - MAX_FRAMES)
+        if count <= most or change > greatest:
+            best, greatest, first = list(last), change, max(0, count - most)
     return best, first, count
+
+
+def _liveliest_place(frames: Sequence[NDArray[np.float32]]) -> tuple[slice, slice]:
+    """The rows and columns of so many voxels in all where (3, h, w) frames change most; a window of
+    their own shape."""
+    height, width = frames[0].shape[1:]
+    share = min(1, math.sqrt(MAX_VOXELS / (len(frames) * height * width)))
+    rows, columns = round(height * share), round(width * share)
+    change = np.zeros((height + 1, width + 1))
+    for before, after in pairwise(frames):
+        change[1:, 1:] += np.abs(after - before).mean(axis=0)
+    sums = change.cumsum(axis=0).cumsum(axis=1)
+    within = sums[rows:] - sums[:-rows]
+    within = within[:, columns:] - within[:, :-columns]
+    top, left = np.unravel_index(int(within.argmax()), within.shape)
+    return slice(int(top), int(top) + rows), slice(int(left), int(left) + columns)

@@ -1,5 +1,7 @@
 """Batches of crops, likelier where the picture changes, cut by one gather on the device."""
 
+from itertools import groupby
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,8 +40,7 @@ class CropSampler:
         self.crop, self.device = crop, torch.device(device)
         self._flips = FLIP_TIME * reverse_time, FLIP_SPACE, FLIP_SPACE
         flat, offsets = _concatenate([source.copy for source in sources])
-        cells = [_cell_weights(source, crop) for source in sources]
-        counts = np.array([weights.shape for weights in cells])
+        cells, counts = _cells(sources, crop)
         shapes = np.array([source.copy.shape for source in sources])
         strides = np.stack(
             [shapes[:, 2] * shapes[:, 3], shapes[:, 3], np.ones_like(shapes[:, 3])], 1
@@ -47,8 +48,6 @@ class CropSampler:
         extents = np.array([source.extent(crop) for source in sources])
         roles = np.array([source.roles for source in sources])  # (n, 3 roles, 3 axes)
         share = np.cumsum([source.share for source in sources])
-        # Source i owns the interval (i, i + 1]: one search finds the cell of every crop.
-        heights = [i + np.cumsum(w.ravel()) / w.sum() for i, w in enumerate(cells)]
 
         def on_device(array: NDArray[np.generic]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -56,7 +55,7 @@ class CropSampler:
         self._values = on_device(flat)
         self._jitter = on_device(np.array([1 if even_starts else CELL, CELL, CELL]))
         self._share = on_device(share / share[-1])
-        self._cells = on_device(np.concatenate(heights))
+        self._cells = on_device(cells)
         self._first = on_device(np.cumsum([0, *counts.prod(axis=1)[:-1]]))
         self._counts, self._strides = on_device(counts), on_device(strides)
         self._last_start = on_device(shapes[:, 1:] - extents)
@@ -137,21 +136,54 @@ def _concatenate(copies: list[Volume]) -> tuple[NDArray[np.float32], list[int]]:
     return np.concatenate(parts), [places[id(copy)] for copy in copies]
 
 
-def _cell_weights(source: Source, crop: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Mean gradient magnitude of the crop that starts at each cell's corner."""
-    grey = source.copy.mean(axis=0, dtype=np.float64)
-    squared = np.zeros_like(grey)
+def _cells(
+    sources: list[Source], crop: tuple[int, int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The cells in which crops start, of all sources, one after the other.
+
+    Returns:
+        Cell by cell the probability summed so far: source i owns the interval (i, i + 1], so that
+        one search finds the cell of every crop. And the cells of each source along t, y, x.
+    """
+    starts = np.array([np.subtract(s.copy.shape[1:], s.extent(crop)) + 1 for s in sources])
+    counts = -(-starts // CELL)
+    ends = np.cumsum(counts.prod(axis=1))
+    sums = np.empty(ends[-1])
+    by_copy = sorted(range(len(sources)), key=lambda number: id(sources[number].copy))
+    for _, same in groupby(by_copy, key=lambda number: id(sources[number].copy)):
+        numbers = list(same)
+        table = _summed_change(sources[numbers[0]].copy)
+        for number in numbers:
+            weights = _of_crops(table, sources[number].extent(crop))
+            mine = sums[ends[number] - weights.size : ends[number]]
+            np.cumsum(weights, out=mine)
+            mine /= weights.sum()
+            mine += number
+    return sums, counts
+
+
+def _summed_change(copy: Volume) -> NDArray[np.float64]:
+    """The gradient magnitude of a copy (C, T, H, W), summed from its corner: (T + 1, H + 1,
+    W + 1)."""
+    grey = copy.mean(axis=0, dtype=np.float64)
+    table = np.zeros([n + 1 for n in grey.shape])
+    inside = table[1:, 1:, 1:]
     for axis in range(3):
         if grey.shape[axis] > 1:
-            squared += np.gradient(grey, axis=axis) ** 2
-    table = np.pad(np.sqrt(squared), ((1, 0),) * 3).cumsum(0).cumsum(1).cumsum(2)
-    total = table
-    for axis, reach in enumerate(source.extent(crop)):
-        n = total.shape[axis]
-        total = np.take(total, np.arange(reach, n), axis) - np.take(
-            total, np.arange(0, n - reach), axis
-        )
-    weights = np.maximum(total[::CELL, ::CELL, ::CELL], 0)
-    # A small floor keeps flat video legal and every cell reachable.
+            slope = np.gradient(grey, axis=axis)
+            inside += np.multiply(slope, slope, out=slope)
+    np.sqrt(inside, out=inside)
+    for axis in range(3):
+        np.cumsum(table, axis=axis, out=table)
+    return table
+
+
+def _of_crops(table: NDArray[np.float64], extent: tuple[int, int, int]) -> NDArray[np.float64]:
+    """The sums over the crops that start at the cells' corners, at least a small floor."""
+    for axis, reach in enumerate(extent):
+        along = np.moveaxis(table, axis, 0)
+        table = np.moveaxis(along[reach::CELL] - along[:-reach:CELL], 0, axis)
+    weights = np.maximum(table, 0)
+    # The floor keeps flat video legal and every cell reachable.
     floored: NDArray[np.float64] = weights + 1e-6 * weights.max() + 1e-12
     return floored

@@ -1,5 +1,7 @@
 """The coarsest rung, the operators on torch, and what the passes of a ladder share."""
 
+from fractions import Fraction
+
 import clips
 import numpy as np
 import pytest
@@ -43,6 +45,24 @@ def test_of_a_long_video_the_liveliest_part_is_taken(monkeypatch: pytest.MonkeyP
     found, note = coarse_video((video[:, n] for n in range(50)), ScaleLadder.for_size(64, 64)[0])
     assert found.shape[1] == 10
     assert "most motion, 19 to 28 of 50" in note
+
+
+def test_of_large_frames_the_liveliest_place_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory does not grow with their size: time and both sides are cut alike, as far as
+    the video has so many frames."""
+    monkeypatch.setattr(coarse, "MAX_FRAMES", 40)
+    monkeypatch.setattr(coarse, "MAX_VOXELS", 40 * 40 * 60 // 8)
+    video = np.full((3, 40, 40, 60), 0.5, np.float32)
+    noise = np.random.default_rng(0).random((3, 40, 16, 24), np.float32)
+    video[:, :, 22:38, 30:54] = noise
+    ladder = ScaleLadder(Fraction(1), 2)
+    found, note = coarse_video((video[:, n] for n in range(40)), ladder)
+    assert found.shape == (3, 20, 20, 30)
+    np.testing.assert_array_equal(found[:, :, -16:, -24:], noise[:, :20])
+    assert note.endswith("of 40 and their liveliest 30×20 pixels of 60×40")
+    found, note = coarse_video((video[:, n] for n in range(10)), ladder)
+    assert found.shape == (3, 10, 28, 42)
+    assert note == "training on their liveliest 42×28 pixels of 60×40"
 
 
 @pytest.mark.parametrize("exposure", [1.0, 0.6, 0.5, 0.25, 0.0])
