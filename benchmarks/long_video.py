@@ -26,7 +26,6 @@ from tsr.pipeline.batch import Task, make_all
 from tsr.pipeline.cache import Cache
 from tsr.pipeline.content import Content
 from tsr.pipeline.duplicates import frames_as_they_are
-from tsr.pipeline.job import MODEL_FACTOR
 from tsr.pipeline.options import Options
 from tsr.pipeline.record import ShotRecord
 from tsr.pipeline.render import Maker
@@ -94,13 +93,11 @@ def stub(job: Any, found: Any, retimed: Any, kept: Any, told: Told) -> dict[Span
     """In place of `one_shot.networks`: reads the video as a training does."""
     from tsr.trainer.coarse import coarse_video
 
-    whole, _ = ScaleLadder.for_size(job.clip.height, job.clip.width, MODEL_FACTOR)
+    ladder, _ = ScaleLadder.for_size(job.clip.height, job.clip.width, job.options.factor)
     told.stage("train", "reading the video; no step is taken")
     with ClipReader(job.clip.path, job.clip) as reader:
-        coarse_video(reader, whole)
+        coarse_video(reader, ladder)
     told.done("read")
-    start = min(whole.start * (MODEL_FACTOR // job.options.factor), Fraction(1))
-    ladder = ScaleLadder(start, job.options.factor)
     return {span: _stub(span, ladder) for span in retimed}
 
 

@@ -1,8 +1,8 @@
 """From a truth to each method's fast video and its scores: stages that a benchmark goes through.
 
 A user has a slow video, whatever made it slow. So for each factor the truth is degraded by that
-factor, a network is trained on the slow video with `tsr-train`'s defaults (a ladder for ×8, whose
-last rungs serve ×4 and ×2), and `tsr-run --factor` makes as many frames as the truth has.
+factor, a network is trained on the slow video with `tsr-train`'s defaults for the factor, and
+`tsr-run` makes as many frames as the truth has.
 """
 
 import json
@@ -149,15 +149,20 @@ def _make_ours(job: Job, ours: Ours) -> tuple[dict[str, Stage], dict[str, Any]]:
     folder = fast.parent
     folder.mkdir(exist_ok=True)
     model, graph = folder / "model.safetensors", folder / "model.onnx"
-    settings = job.settings | {"train": ours.settings}
+    settings = job.settings | {"train": ours.settings | {"factor": job.factor}}
     stages = {}
     for name, module, words, output in (
-        ("train", "tsr.trainer.cli", [job.slow, "-o", model, *ours.options], model),
+        (
+            "train",
+            "tsr.trainer.cli",
+            [job.slow, "-o", model, "--factor", job.factor, *ours.options],
+            model,
+        ),
         ("export", "tsr.export.cli", [model, "-o", graph], graph),
         (
             "run",
             "tsr.runtime.cli",
-            [graph, job.slow, "-o", fast, "--factor", job.factor, "--encoder", "ffv1"],
+            [graph, job.slow, "-o", fast, "--encoder", "ffv1"],
             fast,
         ),
     ):

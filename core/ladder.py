@@ -20,6 +20,9 @@ SHORT_SIDE_FOR_EIGHTH = 480
 """Shorter side in pixels from which the ladder starts at S×1/8 (measured by the prototype that
 method-notes.md describes; the paper says S×1/4 'for spatially small videos')."""
 
+SHORT_SIDE_MOST = 540
+"""Shorter side in pixels that the coarsest rung of a ladder for ×2 or ×4 has at most."""
+
 SHORT_SIDE_MIN = 32
 """Shorter side in pixels that the coarsest rung needs: below, crops hold no structure to learn."""
 
@@ -157,12 +160,26 @@ class ScaleLadder:
         Raises:
             SettingsError: the frame is too small for any ladder.
         """
-        start, reason = start_scale_for(height, width)
+        start, reason = start_scale_for(height, width, factor)
         return cls(start, factor), reason
 
 
-def start_scale_for(height: int, width: int) -> tuple[Fraction, str]:
-    """The coarsest rung that suits a frame size, with the reason in words."""
+def start_scale_for(height: int, width: int, factor: int = 8) -> tuple[Fraction, str]:
+    """The coarsest rung that suits a frame size and a factor, with the reason in words.
+
+    A ladder for less than ×8 starts where motion per frame is as large as where one for ×8 starts;
+    never at full size, where the network costs four times as much and errs more (RESULTS.md).
+    """
+    coarsest, reason = _coarsest_for(height, width)
+    start = min(coarsest * (FACTORS[-1] // factor), Fraction(1, 2))
+    while start > coarsest and min(height, width) * start > SHORT_SIDE_MOST:
+        start /= 2
+    if start <= coarsest:
+        return coarsest, reason
+    return start, f"×{factor} is a smaller step than ×8, which would start at S×{coarsest}"
+
+
+def _coarsest_for(height: int, width: int) -> tuple[Fraction, str]:
     short = min(height, width)
     if short < SHORT_SIDE_MIN:
         raise SettingsError(

@@ -21,10 +21,6 @@ from tsr.runtime.run import default_output
 MIN_FRAMES = 8
 """Frames that a network can learn from at least: `tsr.trainer.coarse.MIN_FRAMES`, without torch."""
 
-MODEL_FACTOR = 8
-"""The factor that networks are trained for. Its ladder's last rungs make ×4 and ×2, too, so one
-model serves every factor."""
-
 BITS_PER_PIXEL = {"ffv1": 6.0, "png": 6.0, "prores": 2.0}
 OTHER_BITS_PER_PIXEL = 0.05
 """What an encoder leaves of a pixel at the very least, to see whether the disk can hold it."""
@@ -139,7 +135,7 @@ def prepare(
             f"{clip} has {info.num_frames} frame{'s' * (info.num_frames != 1)}; at least "
             f"{MIN_FRAMES} are needed to learn from. Use a longer clip"
         )
-    ScaleLadder.for_size(info.height, info.width, MODEL_FACTOR)
+    ScaleLadder.for_size(info.height, info.width, options.factor)
     job = Job(clip=info, output=output, options=options, retimed=chosen_frames(info, options.part))
     times = job.times(job.sections(job.whole))
     _check_space(job, job.encoding(times), times.num_frames, cache)

@@ -15,7 +15,6 @@ from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
 from tsr.pipeline import machine
 from tsr.pipeline.cache import VideoCache, frames_facts
-from tsr.pipeline.job import MODEL_FACTOR
 from tsr.pipeline.machine import Target
 from tsr.pipeline.options import Options
 from tsr.pipeline.told import Told
@@ -50,6 +49,7 @@ class Exported:
 
 def train(
     clip: ClipInfo,
+    factor: int,
     options: Options,
     kept: VideoCache,
     told: Told,
@@ -59,6 +59,7 @@ def train(
     """The network trained on a clip, or on a part of one: kept, gone on with, or made.
 
     Args:
+        factor: of the ladder to train for.
         wanted, start_from: as in `tsr.trainer.train.train`; from a model, fewer steps are taken.
 
     Raises:
@@ -72,7 +73,7 @@ def train(
     config = options.train_config()
     if start_from is not None:
         config = shortened(config)
-    ladder, _ = ScaleLadder.for_size(clip.height, clip.width, MODEL_FACTOR)
+    ladder, _ = ScaleLadder.for_size(clip.height, clip.width, factor)
     facts = {
         **frames_facts(clip),
         "settings": config.to_dict(),

@@ -96,7 +96,8 @@ def _trained(
     to_learn = content.duplicates.to_learn
     wanted = None if len(to_learn) == len(shot) else to_learn
     start = None if lender is None else lender.model
-    training = network.train(clip, job.options, kept, told, wanted, start)
+    factor = ladder_factor(content.duplicates, job.options.factor)
+    training = network.train(clip, factor, job.options, kept, told, wanted, start)
     return training, network.export(training, clip, target, kept, told)
 
 

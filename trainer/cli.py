@@ -44,11 +44,17 @@ from tsr.core.outputs import named
     "narrower networks, trained for fewer steps.",
 )
 @click.option("--seed", type=int, help="Start of all random choices.")
-@click.option("--factor", type=click.Choice(["2", "4", "8"]), default="8", show_default=True)
+@click.option(
+    "--factor",
+    type=click.Choice(["2", "4", "8"]),
+    default="8",
+    show_default=True,
+    help="That the network shall be best at; tsr-run's default for it.",
+)
 @click.option(
     "--start-scale",
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
-    help="Coarsest rung of the ladder. [default: by the frame size]",
+    help="Coarsest rung of the ladder. [default: by frame size and factor]",
 )
 @exposure_option("estimated from the blur")
 @deinterlace_option
@@ -124,10 +130,12 @@ def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
 
     if start_scale is None and factor == "8":
         return None  # train() chooses by the frame size and says why
+    if start_scale is not None:
+        return ScaleLadder(Fraction(start_scale), int(factor))
     info = probe(clip)
-    start = Fraction(start_scale) if start_scale else None
-    chosen, _ = ScaleLadder.for_size(info.height, info.width, int(factor))
-    return ScaleLadder(start or chosen.start, int(factor))
+    ladder, reason = ScaleLadder.for_size(info.height, info.width, int(factor))
+    click.echo(f"coarsest rung S×{ladder.start}: {reason}", err=True)
+    return ladder
 
 
 if __name__ == "__main__":

@@ -90,7 +90,31 @@ def test_small_videos_start_higher_and_say_why(height: int, width: int, start: F
     assert str(min(height, width)) in reason
     if start != EIGHTH:
         assert f"S×{start}" in reason
-    assert ScaleLadder.for_size(height, width, 4) == (ScaleLadder(start, 4), reason)
+    assert ScaleLadder.for_size(height, width) == (ScaleLadder(start, 8), reason)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "factor", "start"),
+    [
+        (720, 1280, 4, QUARTER),
+        (720, 1280, 2, HALF),
+        (2160, 3840, 4, QUARTER),
+        (2160, 3840, 2, QUARTER),  # at S×1/2 a frame would have 1080 rows
+        (4320, 7680, 2, EIGHTH),
+        (360, 640, 4, HALF),
+        (360, 640, 2, HALF),
+        (64, 64, 2, HALF),
+        (48, 48, 2, FULL),
+    ],
+)
+def test_ladders_for_less_start_finer(
+    height: int, width: int, factor: int, start: Fraction
+) -> None:
+    """Their motion is smaller; but never at full size unless that is the only rung."""
+    ladder, reason = ScaleLadder.for_size(height, width, factor)
+    assert ladder == ScaleLadder(start, factor)
+    if start > start_scale_for(height, width)[0]:
+        assert f"×{factor} is a smaller step" in reason
 
 
 def test_tiny_videos_have_no_ladder() -> None:

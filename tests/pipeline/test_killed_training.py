@@ -18,7 +18,7 @@ from tsr.pipeline.options import Options
 from tsr.pipeline.told import Told
 small = dict(channels=4, steps=60, batch=1, validate_every=2, precision="fp32")
 clip, kept = probe(Path(sys.argv[1])), VideoCache(Path(sys.argv[2]))
-network.train(clip, Options(training=small), kept, Told())
+network.train(clip, 8, Options(training=small), kept, Told())
 """
 
 
