@@ -20,7 +20,7 @@ from tsr.core.clip_io import (
 from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.console import duration, percent
 from tsr.core.errors import ClipError, SettingsError
-from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
+from tsr.core.ladder import SHORT_SIDE_MIN, START_SCALES, ScaleLadder
 from tsr.core.model_card import ModelCard
 from tsr.core.outputs import check_output, named
 from tsr.core.tiling import Span
@@ -190,6 +190,7 @@ def run(
         backend=backend.name,
         ladder=str(ladder),
         notes=[
+            *factor_notes(card, ladder),
             *calibration_notes(card, info, backend.name),
             *backend.notes,
             *info.notes,
@@ -203,6 +204,16 @@ def default_output(clip: Path, factor: int) -> Path:
     """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
     clip = named(clip)
     return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
+
+
+def factor_notes(card: ModelCard, ladder: ScaleLadder) -> list[str]:
+    """What a user should know who runs a model at a larger factor than it was trained for."""
+    if ladder.factor <= card.ladder.factor:
+        return []
+    return [
+        f"the model was trained for ×{card.ladder.factor}, where motion is smaller; tsr-train "
+        f"--factor {ladder.factor} makes one for ×{ladder.factor}"
+    ]
 
 
 def calibration_notes(card: ModelCard, info: ClipInfo, backend: str) -> list[str]:
@@ -231,7 +242,7 @@ def choose_ladder(
     start: Fraction | None,
     exposure: float | None = None,
 ) -> ScaleLadder:
-    """The ladder asked for, else the model's own; for a smaller factor its last rungs.
+    """The ladder asked for, else the model's own; for another factor from where motion is as large.
 
     A network that was trained for ×8 from S×1/8 makes ×4 from S×1/4: the motion it then sees is
     that of its own middle rung, and nothing is gained by starting coarser (+0.15 dB, mean of four
@@ -243,7 +254,9 @@ def choose_ladder(
     if info.num_frames < 2:
         raise ClipError(f"{info.path} has 1 frame; there is nothing between frames to find")
     factor = factor or card.ladder.factor
-    start = start or min(card.ladder.start * max(1, card.ladder.factor // factor), Fraction(1))
+    if start is None:
+        wanted = card.ladder.start * Fraction(card.ladder.factor, factor)
+        start = min(max(wanted, START_SCALES[0]), START_SCALES[-1])
     ladder = ScaleLadder(start, factor, card.ladder.exposure if exposure is None else exposure)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:

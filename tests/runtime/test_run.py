@@ -1,12 +1,14 @@
 """`tsr-run` from file to file: frames, times, sound and samples."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import clips
+import models
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,7 +18,13 @@ from tsr.core.clip_io import probe, read_volume
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime import cpu_backend, cuda_backend
 from tsr.runtime.cli import main
-from tsr.runtime.run import MAX_SEGMENT, RunProgress, segment_size
+from tsr.runtime.run import (
+    MAX_SEGMENT,
+    RunProgress,
+    choose_ladder,
+    factor_notes,
+    segment_size,
+)
 
 HEIGHT, WIDTH, NUM_FRAMES = 71, 127, 4
 """An odd size like 853×479, large enough for the 1/4 ladder."""
@@ -192,6 +200,26 @@ def test_progress_counts_work_before_frames_come_out() -> None:
 def test_progress_without_network_work_counts_frames() -> None:
     now = RunProgress(frames=8, work=0, written=2)
     assert now.line(2) == "25 %, 2/8 frames written, 1 frames/s, 6 s left"
+
+
+@pytest.mark.parametrize(
+    ("trained", "factor", "start"),
+    [
+        ("1/8 8", 8, "1/8"), ("1/8 8", 4, "1/4"), ("1/8 8", 2, "1/2"), ("1/4 8", 2, "1"),
+        ("1/2 8", 2, "1"), ("1/2 2", 8, "1/8"), ("1/2 2", 4, "1/4"), ("1/4 2", 8, "1/8"),
+    ],
+)  # fmt: skip
+def test_another_factor_starts_where_motion_is_as_large(
+    clip: Path, trained: str, factor: int, start: str
+) -> None:
+    """And who runs a model at more than it was trained for is told."""
+    scale, own = trained.split()
+    card = models.card(start=Fraction(scale), factor=int(own))
+    large = replace(probe(clip), height=720, width=1280)
+    ladder = choose_ladder(card, large, factor, None)
+    assert ladder == ScaleLadder(Fraction(start), factor)
+    notes = factor_notes(card, ladder)
+    assert ("--factor" in "".join(notes)) == (factor > int(own))
 
 
 def test_segments_are_longer_on_a_gpu() -> None:
