@@ -20,6 +20,9 @@ SHORT_SIDE_FOR_EIGHTH = 480
 """Shorter side in pixels from which the ladder starts at S×1/8 (measured by the prototype that
 method-notes.md describes; the paper says S×1/4 'for spatially small videos')."""
 
+FINEST = Fraction(1, 2)
+"""Spatial scale of the finest network pass, unless the user chooses the ladder."""
+
 SHORT_SIDE_MOST = 540
 """Shorter side in pixels that the coarsest rung of a ladder for ×2 or ×4 has at most."""
 
@@ -95,24 +98,32 @@ Step = NetworkPass | Climb
 class ScaleLadder:
     """The steps from S×`start` T×1 to S×1 T×`factor`.
 
-    Each network pass is followed by a climb until full size is reached; passes that remain happen
-    at full size, climbs that remain follow the last pass. From 1/8 at ×8 this is the paper's
+    Each network pass is followed by a climb until the `finest` size is reached; passes that remain
+    happen at that size, climbs that remain follow the last pass. From 1/8 at ×8 this is the paper's
     net@1/8, climb, net@1/4, climb, net@1/2, climb; from 1/4 it is net@1/4, climb, net@1/2, climb,
     net@1.
 
     Args:
         exposure: of the input's frames, as a fraction of their interval (`tsr.core.rect`).
+        finest: spatial scale of the finest network pass, 1 in the paper. With 1/2 a ladder from 1/4
+            is net@1/4, climb, net@1/2, net@1/2, climb: as good for a third of the work, since a
+            climb from half size loses nothing that a pass at full size would find (RESULTS.md).
     """
 
     start: Fraction
     factor: int
     exposure: float = FULL
+    finest: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
         if self.factor not in FACTORS:
             raise SettingsError(f"factor {self.factor} is not on offer; choose 2, 4 or 8")
         if self.start not in START_SCALES:
             raise SettingsError(f"start scale {self.start} is not on offer; choose 1/8 or 1/4")
+        if self.finest not in START_SCALES or self.finest < self.start:
+            raise SettingsError(
+                f"finest scale {self.finest} is not on offer; choose one from {self.start} to 1"
+            )
         check_exposure(self.exposure)
 
     @property
@@ -121,7 +132,7 @@ class ScaleLadder:
         steps: list[Step] = []
         rung = Rung(self.start, 1)
         while rung != Rung(Fraction(1), self.factor):
-            climbs = bool(steps) and isinstance(steps[-1], NetworkPass) and rung.s < 1
+            climbs = bool(steps) and isinstance(steps[-1], NetworkPass) and rung.s < self.finest
             if climbs or rung.t == self.factor:
                 steps.append(Climb(rung, self.exposure))
             else:
@@ -161,17 +172,16 @@ class ScaleLadder:
             SettingsError: the frame is too small for any ladder.
         """
         start, reason = start_scale_for(height, width, factor)
-        return cls(start, factor), reason
+        return cls(start, factor, finest=max(start, FINEST)), reason
 
 
 def start_scale_for(height: int, width: int, factor: int = 8) -> tuple[Fraction, str]:
     """The coarsest rung that suits a frame size and a factor, with the reason in words.
 
-    A ladder for less than ×8 starts where motion per frame is as large as where one for ×8 starts;
-    never at full size, where the network costs four times as much and errs more (RESULTS.md).
+    A ladder for less than ×8 starts where motion per frame is as large as where one for ×8 starts.
     """
     coarsest, reason = _coarsest_for(height, width)
-    start = min(coarsest * (FACTORS[-1] // factor), Fraction(1, 2))
+    start = min(coarsest * (FACTORS[-1] // factor), FINEST)
     while start > coarsest and min(height, width) * start > SHORT_SIDE_MOST:
         start /= 2
     if start <= coarsest:

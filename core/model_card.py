@@ -68,7 +68,7 @@ class ModelCard:
         """One line of JSON; the same card gives the same text."""
         plain = dataclasses.asdict(self)
         plain["schema"] = SCHEMA
-        plain["ladder"] |= {"start": str(self.ladder.start)}
+        plain["ladder"] |= {"start": str(self.ladder.start), "finest": str(self.ladder.finest)}
         plain["video"]["fps"] = str(self.video.fps)
         return json.dumps(plain, sort_keys=True)
 
@@ -110,9 +110,9 @@ class ModelCard:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
 
 
-def _ladder(start: str, factor: int, exposure: float = FULL) -> ScaleLadder:
-    """From a card's JSON; cards of old know the full exposure alone."""
-    return ScaleLadder(_fraction(start), int(factor), float(exposure))
+def _ladder(start: str, factor: int, exposure: float = FULL, finest: str = "1") -> ScaleLadder:
+    """From a card's JSON; cards of old know the full exposure and passes up to full size alone."""
+    return ScaleLadder(_fraction(start), int(factor), float(exposure), _fraction(finest))
 
 
 def _fraction(text: Any) -> Fraction:

@@ -243,6 +243,7 @@ def choose_ladder(
     exposure: float | None = None,
 ) -> ScaleLadder:
     """The ladder asked for, else the model's own; for another factor from where motion is as large.
+    From a `start` that was asked for it is the paper's, with passes up to full size.
 
     A network that was trained for ×8 from S×1/8 makes ×4 from S×1/4: the motion it then sees is
     that of its own middle rung, and nothing is gained by starting coarser (+0.15 dB, mean of four
@@ -254,10 +255,11 @@ def choose_ladder(
     if info.num_frames < 2:
         raise ClipError(f"{info.path} has 1 frame; there is nothing between frames to find")
     factor = factor or card.ladder.factor
+    own, finest = card.ladder, START_SCALES[-1]
     if start is None:
-        wanted = card.ladder.start * Fraction(card.ladder.factor, factor)
-        start = min(max(wanted, START_SCALES[0]), START_SCALES[-1])
-    ladder = ScaleLadder(start, factor, card.ladder.exposure if exposure is None else exposure)
+        finest = own.finest
+        start = min(max(own.start * Fraction(own.factor, factor), START_SCALES[0]), finest)
+    ladder = ScaleLadder(start, factor, own.exposure if exposure is None else exposure, finest)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
         raise SettingsError(

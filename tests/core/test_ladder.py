@@ -13,10 +13,10 @@ from tsr.core.volume import pad_to_multiple
 EIGHTH, QUARTER, HALF, FULL = START_SCALES
 
 
-def written(start: Fraction, factor: int) -> list[str]:
+def written(start: Fraction, factor: int, finest: Fraction = FULL) -> list[str]:
     """Steps as `net` or `bp` and the rung they reach."""
     names = {NetworkPass: "net", Climb: "bp"}
-    steps = ScaleLadder(start, factor).steps
+    steps = ScaleLadder(start, factor, finest=finest).steps
     return [f"{names[type(step)]} {step.after.s} {step.after.t}" for step in steps]
 
 
@@ -40,13 +40,33 @@ def test_shorter_ladders() -> None:
     assert written(FULL, 8) == ["net 1 2", "net 1 4", "net 1 8"]
 
 
+def test_passes_end_at_the_finest_scale() -> None:
+    """Those that remain happen there, one after the other; then what is left to climb."""
+    assert written(QUARTER, 8, HALF) == [
+        "net 1/4 2",
+        "bp 1/2 2",
+        "net 1/2 4",
+        "net 1/2 8",
+        "bp 1 8",
+    ]
+    assert written(HALF, 4, HALF) == ["net 1/2 2", "net 1/2 4", "bp 1 4"]
+    assert written(QUARTER, 8, QUARTER) == [
+        "net 1/4 2", "net 1/4 4", "net 1/4 8", "bp 1/2 8", "bp 1 8",
+    ]  # fmt: skip
+    assert written(EIGHTH, 8, HALF) == written(EIGHTH, 8)
+    for finest in (EIGHTH, Fraction(1, 3)):
+        with pytest.raises(SettingsError, match="choose one from 1/4 to 1"):
+            ScaleLadder(QUARTER, 8, finest=finest)
+
+
+@pytest.mark.parametrize("finest", START_SCALES)
 @pytest.mark.parametrize("start", START_SCALES)
 @pytest.mark.parametrize("factor", FACTORS)
 def test_every_ladder_leads_from_the_coarsest_rung_to_the_output(
-    start: Fraction, factor: int
+    start: Fraction, factor: int, finest: Fraction
 ) -> None:
     """Each step starts where the one before ended; a pass doubles time, a climb doubles size."""
-    ladder = ScaleLadder(start, factor)
+    ladder = ScaleLadder(start, factor, finest=max(start, finest))
     s, t = start, 1
     for step in ladder.steps:
         assert (step.before.s, step.before.t) == (s, t)
@@ -90,7 +110,8 @@ def test_small_videos_start_higher_and_say_why(height: int, width: int, start: F
     assert str(min(height, width)) in reason
     if start != EIGHTH:
         assert f"S×{start}" in reason
-    assert ScaleLadder.for_size(height, width) == (ScaleLadder(start, 8), reason)
+    chosen = ScaleLadder(start, 8, finest=max(start, HALF))
+    assert ScaleLadder.for_size(height, width) == (chosen, reason)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +133,7 @@ def test_ladders_for_less_start_finer(
 ) -> None:
     """Their motion is smaller; but never at full size unless that is the only rung."""
     ladder, reason = ScaleLadder.for_size(height, width, factor)
-    assert ladder == ScaleLadder(start, factor)
+    assert ladder == ScaleLadder(start, factor, finest=max(start, HALF))
     if start > start_scale_for(height, width)[0]:
         assert f"×{factor} is a smaller step" in reason
 

@@ -43,8 +43,14 @@ def test_a_card_keeps_the_exposure(exposure: float) -> None:
     assert ModelCard.from_json(card.to_json(), PATH) == card
 
 
-def test_a_card_of_old_means_the_full_exposure() -> None:
-    """Models from before there was a choice stay what they were."""
+def test_a_card_keeps_the_finest_scale() -> None:
+    """Of a network pass."""
+    card = dataclasses.replace(CARD, ladder=ScaleLadder(Fraction(1, 4), 8, finest=Fraction(1, 2)))
+    assert ModelCard.from_json(card.to_json(), PATH) == card
+
+
+def test_a_card_of_old_means_the_papers_ladder() -> None:
+    """And the full exposure: models from before there was a choice stay what they were."""
     old = changed(ladder={"start": "1/4", "factor": 4})
     assert ModelCard.from_json(old, PATH) == CARD
 

@@ -48,8 +48,11 @@ class StencilNetwork:
 
 @pytest.mark.parametrize(
     "ladder",
-    [("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2), ("1/4", 8, 0.6), ("1/8", 8, 0.25)],
-)
+    [
+        ("1/4", 8), ("1/8", 8), ("1/2", 4), ("1", 2), ("1/4", 8, 0.6), ("1/8", 8, 0.25),
+        ("1/4", 8, 0.6, Fraction(1, 2)),
+    ],
+)  # fmt: skip
 def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[Any, ...]) -> None:
     """Network passes and climbs in device memory, segment by segment, at odd sizes."""
     steps = ScaleLadder(Fraction(ladder[0]), *ladder[1:])

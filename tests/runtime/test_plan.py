@@ -13,10 +13,13 @@ from tsr.core.tiling import NETWORK_HALO
 from tsr.runtime.plan import known_frames, network_taps, plan_segment, plan_segments
 
 ladders = st.builds(
-    ScaleLadder,
+    lambda start, factor, exposure, finest: ScaleLadder(
+        start, factor, exposure, max(start, finest)
+    ),
     st.sampled_from(START_SCALES),
     st.sampled_from(FACTORS),
     st.sampled_from([1.0, 1.0, 0.6, 0.25]),
+    st.sampled_from(START_SCALES),
 )
 lengths = st.integers(2, 40)
 
