@@ -106,8 +106,8 @@ class ScaleLadder:
     Args:
         exposure: of the input's frames, as a fraction of their interval (`tsr.core.rect`).
         finest: spatial scale of the finest network pass, 1 in the paper. With 1/2 a ladder from 1/4
-            is net@1/4, climb, net@1/2, net@1/2, climb: as good for a third of the work, since a
-            climb from half size loses nothing that a pass at full size would find (RESULTS.md).
+            is net@1/4, climb, net@1/2, net@1/2, climb: the same PSNR for a third of the work
+            (RESULTS.md).
     """
 
     start: Fraction
