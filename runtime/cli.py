@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--start-scale",
     type=click.Choice(["1/8", "1/4", "1/2", "1"]),
-    help="Coarsest rung of the paper's ladder; from 1/4 it costs 4 times as much as from 1/8, and is "
-    "better on some videos alone. [default: the model's ladder]",
+    help="Coarsest rung of the paper's ladder; from 1/4 it costs 4 times as much as from 1/8, and "
+    "is better on some videos alone. [default: the model's ladder]",
 )
 @exposure_option()
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")
