@@ -20,7 +20,7 @@ halo costs 21 % of it there. Longer tiles take more memory, wider ones leave the
 ONNX Runtime's INT8 pass (benchmarks/cpu_network.py)."""
 
 SEGMENT_VOXELS = 60_000_000
-"""They take 0.25 GB."""
+"""See `Backend.segment_voxels`; they take 0.25 GB."""
 
 MIN_SIDE = 16
 """Rows and columns of the smallest tile that is computed; what lies beyond the border is dropped.

@@ -26,8 +26,8 @@ SMALLEST_SIDE = 32
 """Rows or columns below which running out of memory is final."""
 
 SEGMENT_VOXELS = 150_000_000
-"""They take 0.6 GB: frames that two segments both make are then 5 % of the work at 720p from 1/4,
-and 15 % with as many voxels as on a CPU."""
+"""See `Backend.segment_voxels`; they take 0.6 GB. Frames that two segments both make are then 5 %
+of the work at 720p from 1/4, and 15 % with as many voxels as on a CPU."""
 
 
 def whole_tile(tile: Tile) -> Tile:

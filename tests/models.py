@@ -24,9 +24,16 @@ def random_network(channels: int = 8, *, strength: float = 0.3, seed: int = 0) -
     return network.eval()
 
 
-def card(channels: int = 8, *, start: Fraction = Fraction(1, 8), factor: int = 8) -> ModelCard:
+def card(
+    channels: int = 8,
+    *,
+    start: Fraction = Fraction(1, 8),
+    factor: int = 8,
+    finest: Fraction = Fraction(1),
+) -> ModelCard:
     """The card of such a network."""
-    return ModelCard(channels=channels, ladder=ScaleLadder(start, factor), video=STAMP)
+    ladder = ScaleLadder(start, factor, finest=finest)
+    return ModelCard(channels=channels, ladder=ladder, video=STAMP)
 
 
 def write_model(
@@ -35,9 +42,10 @@ def write_model(
     *,
     start: Fraction | str = "1/8",
     factor: int = 8,
+    finest: Fraction | str = "1",
     strength: float = 0.3,
 ) -> Path:
     """A .safetensors file as `tsr-train` would leave it."""
-    made = card(channels, start=Fraction(start), factor=factor)
+    made = card(channels, start=Fraction(start), factor=factor, finest=Fraction(finest))
     save_model(path, random_network(channels, strength=strength), made)
     return path

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import models
 import numpy as np
 import onnx
 import pytest
@@ -54,6 +55,15 @@ def test_torch_and_onnx_runtime_agree_on_a_video(
     worst = max(rung["worst"] for rung in found["rungs"])
     assert 0 < worst <= TOLERANCES["fp32"].worst
     assert str(clip) in str(found["tiles"])
+
+
+def test_another_start_is_that_of_the_papers_ladder(tmp_path: Path) -> None:
+    """Also finer than the model's finest pass, as `tsr-run` takes it."""
+    model = models.write_model(tmp_path / "model.safetensors", start="1/4", finest="1/2")
+    own = [rung["rung"] for rung in checked(model, model)["rungs"]]
+    assert own == ["S×1/4 T×2", "S×1/2 T×4", "S×1/2 T×8"]
+    given = [rung["rung"] for rung in checked(model, model, "--start-scale", "1")["rungs"]]
+    assert given == ["S×1 T×2", "S×1 T×4", "S×1 T×8"]
 
 
 def test_one_damaged_weight_is_found(tiny_onnx: Path, damaged: Path) -> None:
