@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def main(
 ) -> None:
     """Train a temporal super-resolution network on CLIP alone."""
     from tsr.core.clip_io import probe
+    from tsr.core.ladder import ScaleLadder
     from tsr.trainer.precision import preset_here
     from tsr.trainer.train import choose_device, resume_file, train
     from tsr.trainer.warm_start import shortened
@@ -99,7 +101,8 @@ def main(
         clip if deinterlace == "auto" else probe(clip, deinterlace=False),
         model,
         config,
-        ladder=_ladder(clip, factor, start_scale),
+        factor=int(factor),
+        ladder=ScaleLadder(Fraction(start_scale), int(factor)) if start_scale else None,
         exposure=exposure,
         start_from=first,
         device=device,
@@ -120,22 +123,6 @@ def main(
             f"{resume_file(model).name}. Go on with the same command and --resume"
         )
     click.echo(f"wrote {model}", err=True)
-
-
-def _ladder(clip: Path, factor: str, start_scale: str | None) -> Any:
-    from fractions import Fraction
-
-    from tsr.core.clip_io import probe
-    from tsr.core.ladder import ScaleLadder
-
-    if start_scale is None and factor == "8":
-        return None  # train() chooses by the frame size and says why
-    if start_scale is not None:
-        return ScaleLadder(Fraction(start_scale), int(factor))
-    info = probe(clip)
-    ladder, reason = ScaleLadder.for_size(info.height, info.width, int(factor))
-    click.echo(f"coarsest rung S×{ladder.start}: {reason}", err=True)
-    return ladder
 
 
 if __name__ == "__main__":

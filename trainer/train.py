@@ -58,6 +58,7 @@ def train(
     model: Path,
     config: TrainConfig,
     *,
+    factor: int = 8,
     ladder: ScaleLadder | None = None,
     exposure: float | Literal["auto"] | None = None,
     wanted: Collection[int] | None = None,
@@ -72,7 +73,8 @@ def train(
 
     Args:
         clip: the low-frame-rate video, or the info of a part of it.
-        ladder: the ladder to train for; chosen by the frame size if None.
+        factor: that the network shall be best at.
+        ladder: the ladder to train for; chosen by the frame size and the factor if None.
         exposure: of the video's frames, as a fraction of their interval; the ladder's if None,
             estimated if `auto`.
         wanted: numbers of the clip's frames to learn from; all if None.
@@ -94,7 +96,7 @@ def train(
         warm_start.start_from(state, start_from)
     info = clip_info(clip)
     if ladder is None:
-        ladder, reason = ScaleLadder.for_size(info.height, info.width)
+        ladder, reason = ScaleLadder.for_size(info.height, info.width, factor)
         note(f"coarsest rung S×{ladder.start}: {reason}")
     meter = ExposureMeter(info.num_frames)
     with ClipReader(path, info) as reader:
