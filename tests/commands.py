@@ -46,8 +46,10 @@ def checked_line(name: str, status: int, stderr: str) -> str:
 
 
 def start(name: str, *arguments: object, before: str = "") -> "subprocess.Popen[str]":
-    """Start a command in a process of its own; `before` is Python to run first."""
-    code = f"{before}\nfrom {MODULES[name]} import main\nmain(prog_name={name!r})"
+    """Start a command in a process of its own, as the script that pip installs does; `before` is
+    Python to run first."""
+    script = f"import sys; sys.argv[0] = {name!r}\nfrom tsr.pipeline.entry import main; main()"
+    code = f"{before}\n{script}"
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,

@@ -56,6 +56,25 @@ def test_ctrl_c_while_degrading_and_scoring(tmp_path: Path, long_clip: Path) -> 
     assert names(tmp_path) == []
 
 
+STUCK = """
+import threading
+threading.Thread(target=threading.Event().wait).start()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_waits_for_no_thread_that_is_stuck(
+    tmp_path: Path, long_clip: Path, tiny_onnx: Path
+) -> None:
+    """What a library leaves behind does not keep the command from ending."""
+    line = interrupt(
+        "tsr-run", tiny_onnx, long_clip, "-o", tmp_path / "out.mp4", "--start-scale", "1/4",
+        when=lambda line: "frames/s" in line, before=SLOWED + STUCK,
+    )  # fmt: skip
+    assert "interrupted" in line
+    assert names(tmp_path) == []
+
+
 WAITING = """
 import sys, time, tsr.export.to_onnx as export
 def check(*arguments):
