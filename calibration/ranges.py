@@ -59,7 +59,7 @@ def absolute_maximum(histogram: Histogram, steps: float) -> float:
 def percentile(histogram: Histogram, steps: float) -> float:
     """All but the `PERCENTILE` largest values fit."""
     del steps
-    covered = np.cumsum(histogram.counts) / max(histogram.counts.sum(), 1)
+    covered = np.cumsum(histogram.counts) / max(int(histogram.counts.sum()), 1)
     last = int(np.searchsorted(covered, PERCENTILE / 100))
     return histogram.largest * min(last + 1, BINS) / BINS
 

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating]
 """One value per pixel: (H, W) float32, or whatever broadcasts to it."""
 Frame = NDArray[np.float32]
 """(3, H, W) float32 in [0, 1]."""

@@ -120,7 +120,7 @@ def _liveliest(now: Grey, after: Grey) -> list[tuple[int, int]]:
 
 
 def _find(
-    patches: Floats, other: Grey, corners: list[tuple[int, int]]
+    patches: NDArray[np.floating], other: Grey, corners: list[tuple[int, int]]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Where each patch has gone in another frame: (P, 2) pixels, and whether that is certain."""
     around = np.stack(
@@ -142,7 +142,7 @@ def _find(
 
 
 def _together(
-    patches: Floats, other: Grey, corners: NDArray[np.intp], way: Floats
+    patches: NDArray[np.floating], other: Grey, corners: NDArray[np.intp], way: Floats
 ) -> NDArray[np.bool_]:
     """Whether at least three quarters of each patch, or all that are not flat, go its way: (P,)."""
     other = np.pad(other, QUARTER_REACH, mode="edge")
@@ -180,7 +180,7 @@ def _between_pixels(likeness: Floats, y: NDArray[np.intp], x: NDArray[np.intp]) 
     return np.stack([y + down, x + right], axis=1)
 
 
-def _correlation(patches: Floats, around: Floats) -> Floats:
+def _correlation(patches: NDArray[np.floating], around: Floats) -> Floats:
     """Normalised cross-correlation of patches (P, n, n) of mean 0 with (P, m, m)."""
     size = around.shape[1:]
     around = around - around.mean((1, 2), keepdims=True)

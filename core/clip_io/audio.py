@@ -4,7 +4,6 @@ from __future__ import annotations  # PyAV's Packet is generic for the type chec
 
 import io
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import cast
 
 import av
@@ -20,6 +19,7 @@ from tsr.core.clip_io.carrier import (
     inherit,
 )
 from tsr.core.clip_io.opening import AV_ERRORS
+from tsr.core.clip_io.times import exact
 
 FALLBACK_CODECS = {".webm": "libopus", ".mkv": "flac", ".avi": "pcm_s16le"}
 """Encoder for sound that a container cannot hold as it is; AAC for the others."""
@@ -49,7 +49,7 @@ class AudioCopy:
         """The packet itself, unless it lies before the output's start."""
         if packet.dts is None or packet.pts is None:
             return
-        shift = round(self._origin / Fraction(packet.time_base))
+        shift = round(self._origin / exact(packet.time_base))
         packet.pts -= shift
         packet.dts -= shift
         # Only MP4 can start before zero; elsewhere the muxer would move the video, too.
@@ -95,7 +95,7 @@ class AudioRecoding:
             frames += resampler.resample(None)
         for frame in frames:
             if frame.pts is not None:
-                frame.pts -= round(self._origin / Fraction(frame.time_base or 1))
+                frame.pts -= round(self._origin / exact(frame.time_base or 1))
                 if self._pad_start and not self._begun and frame.pts > 0:
                     yield from self._encode(_silence(frame))
             self._begun = True
@@ -121,7 +121,7 @@ class AudioRecoding:
 
 def _silence(until: AudioFrame) -> AudioFrame:
     """As many zero samples as lie between time zero and the frame `until`."""
-    missing = round((until.pts or 0) * Fraction(until.time_base or 1) * until.sample_rate)
+    missing = round((until.pts or 0) * exact(until.time_base or 1) * until.sample_rate)
     frame = AudioFrame(format=until.format.name, layout=until.layout.name, samples=missing)
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))

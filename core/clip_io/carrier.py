@@ -14,6 +14,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from tsr.core.clip_io.opening import AV_ERRORS
+from tsr.core.clip_io.times import exact
 
 FILE_KEYS = {
     "major_brand",
@@ -95,4 +96,4 @@ def can_copy(stream: Stream, container_format: str) -> bool:
 
 def seconds(packet: Packet[Stream]) -> Fraction:
     """When a packet starts."""
-    return (packet.pts or 0) * Fraction(packet.time_base or 1)
+    return (packet.pts or 0) * exact(packet.time_base or 1)

@@ -13,7 +13,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.opening import reason
-from tsr.core.clip_io.times import FrameTimes, times_from_ticks
+from tsr.core.clip_io.times import FrameTimes, exact, times_from_ticks
 from tsr.core.errors import ClipError
 
 DECODING_ORDER_FORMATS = ("avi",)
@@ -56,7 +56,7 @@ def count_frames(
     _check_complete(container, stream, path, num_packets, last_end)
     shown.sort()
     ticks = [pts for pts, _ in shown]
-    time_base = Fraction(stream.time_base or Fraction(1, 90_000))
+    time_base = exact(stream.time_base or Fraction(1, 90_000))
     if num_untimed or len(set(ticks)) < len(ticks):
         return _times_without_stamps(num_untimed + len(ticks), rates, path)
     if not ticks:
@@ -68,7 +68,7 @@ def _end(packet: Packet[Stream]) -> Fraction:
     """When a packet's content ends, in seconds on the file's clock."""
     if packet.pts is None or not packet.size or not packet.time_base:
         return Fraction(0)
-    return (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
+    return (packet.pts + (packet.duration or 0)) * exact(packet.time_base)
 
 
 def _check_complete(

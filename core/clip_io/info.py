@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict
 
 from av import VideoFrame
 from av.container import InputContainer
-from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.stream import VideoStream
 
@@ -22,7 +21,7 @@ from tsr.core.clip_io.formats import is_transparent, layout_of
 from tsr.core.clip_io.hdr import HDR_TRANSFERS, HdrMetadata, read_hdr
 from tsr.core.clip_io.images import decode_image
 from tsr.core.clip_io.opening import AV_ERRORS, open_clip, reason
-from tsr.core.clip_io.times import FrameTimes
+from tsr.core.clip_io.times import FrameTimes, exact
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.tiling import Span
 
@@ -133,7 +132,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
         raise SettingsError(f"{path} is a video with its own rate; fps is for image folders only")
     with open_clip(path) as (container, stream):
         frame = _first_frame(container, stream, path, deinterlace)
-        rates = [Fraction(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
+        rates = [exact(rate) for rate in (stream.base_rate, stream.average_rate) if rate]
         ratio = stream.sample_aspect_ratio
         interlaced = is_interlaced(frame, stream)
         treated = deinterlaced("the video is") if deinterlace else LEFT_INTERLACED
@@ -145,7 +144,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
         return ClipInfo(
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
-            sample_aspect_ratio=Fraction(ratio) if ratio else Fraction(1),
+            sample_aspect_ratio=exact(ratio) if ratio else Fraction(1),
             display_matrix=_display_matrix(side_data),
             hdr=read_hdr(side_data),
             rotation=frame.rotation,
@@ -289,7 +288,7 @@ def _display_matrix(side_data: Mapping[SideDataType, bytes]) -> tuple[int, ...] 
 def _side_data(frame: VideoFrame) -> dict[SideDataType, bytes]:
     """What is attached to a frame, as far as PyAV knows the kinds."""
     try:
-        container = cast(SideDataContainer, frame.side_data)
+        container: Any = frame.side_data
     except ValueError:  # a kind younger than PyAV, such as the views of stereoscopic video
         return {}
     # By kind, since what iterating gives, and what length counts, is another in PyAV 18 than in 19.

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import av.logging
@@ -34,9 +35,10 @@ def open_to_read(path: Path) -> InputContainer:
     Raises:
         one of `AV_ERRORS`.
     """
-    if int(av.__version__.split(".")[0]) < 19:
-        return av.open(str(path), mode="r", metadata_errors="replace")
-    return av.open(str(path), mode="r")
+    young = int(av.__version__.split(".")[0]) >= 19
+    options: dict[str, Any] = {} if young else {"metadata_errors": "replace"}
+    container: InputContainer = av.open(str(path), mode="r", **options)
+    return container
 
 
 @contextlib.contextmanager

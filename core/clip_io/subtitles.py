@@ -11,6 +11,7 @@ from av.subtitles.codeccontext import SubtitleCodecContext
 from av.subtitles.stream import SubtitleStream
 
 from tsr.core.clip_io.carrier import Carrier, Target, can_copy, copied, inherit
+from tsr.core.clip_io.times import exact
 
 TEXT_CODECS = {".mp4": "mov_text", ".mov": "mov_text", ".mkv": "subrip", ".webm": "webvtt"}
 """Encoder for subtitles of text that a container cannot hold as they are."""
@@ -35,7 +36,7 @@ def placed(packet: Packet[Stream], target: Target) -> bool:
     """Move a packet to the output's clock; False if it lies before the output's start."""
     if packet.pts is None or not packet.size:
         return False
-    tick = Fraction(packet.time_base)
+    tick = exact(packet.time_base)
     start = (packet.pts * tick - target.origin) * target.stretch
     end = start + (packet.duration or 0) * tick * target.stretch
     if end < 0 or (start < 0 and start == end):

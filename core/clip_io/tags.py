@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.carrier import described
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.opening import AV_ERRORS, first_video, open_to_read
+from tsr.core.clip_io.times import exact
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -86,7 +87,7 @@ def lost_tags(tags: Tags, path: Path, suffix: str) -> list[str]:
 
 
 def _moved(chapter: Chapter, origin: Fraction, stretch: Fraction) -> Chapter:
-    time_base = Fraction(chapter["time_base"] or 1)
+    time_base = exact(chapter["time_base"] or 1)
     moved = chapter.copy()
     moved["start"] = round((chapter["start"] * time_base - origin) * stretch / time_base)
     moved["end"] = round((chapter["end"] * time_base - origin) * stretch / time_base)

@@ -15,6 +15,20 @@ FALLBACK_TIME_BASE = 10_000_000
 """Ticks per second when no storable time base hits every time: off by at most 50 ns."""
 
 
+class Ratio(Protocol):
+    """A fraction of PyAV's: Python's own class, or since PyAV 19 one that it brings."""
+
+    @property
+    def numerator(self) -> int: ...
+    @property
+    def denominator(self) -> int: ...
+
+
+def exact(ratio: Ratio) -> Fraction:
+    """A fraction of PyAV's, or a whole number, as Python's."""
+    return Fraction(ratio.numerator, ratio.denominator)
+
+
 @dataclass(frozen=True)
 class FrameTimes:
     """Presentation times of consecutive frames."""
