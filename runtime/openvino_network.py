@@ -3,6 +3,7 @@
 Optional (extra `openvino`). It reads the same files as ONNX Runtime, but not their model card.
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,6 +37,9 @@ class OpenVinoNetwork:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         if not available():
             raise DeviceError(f"OpenVINO is not installed; {INSTALL}, or use onnxruntime")
+        # On import it tells its makers by way of Google, unasked, from a process that it forks, and
+        # numbers the user by a file in the home folder; not so if the package for that is missing.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         import openvino
 
         self.card = read_card(path)

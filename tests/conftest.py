@@ -13,6 +13,9 @@ from hypothesis import settings
 # OpenMP threads that wait for each other take 50 times as long as one.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# For tests that import ONNX Runtime before anything of ours; commands do without (test_privacy.py).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 # The machine may be busy, so no test is timed; the same examples on every run, so none is flaky.
 settings.register_profile("tsr", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("tsr")
