@@ -7,14 +7,11 @@ makes of that one is known too, in pairs: they lie where the input's frames lie.
 learns where it will be used, from inputs that carry its own errors, and against what was shot.
 """
 
-from fractions import Fraction
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from tsr.core.exposure import FULL
-from tsr.core.ladder import FACTORS, ScaleLadder
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.trainer.crops import CropSampler
@@ -22,10 +19,6 @@ from tsr.trainer.examples import WITHIN, Source, spatial_copies
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2, resize_hw
 from tsr.trainer.validation import lively_part
-
-FINEST_START = Fraction(1, 4)
-"""Spatial scale from which on ladders for less than ×8, which start finer, do without. At S×1/2 it
-costs 0.05 to 0.4 dB (RESULTS.md)."""
 
 REMAKE_SHARE = 0.04
 """Of the budget, after which the frames between the input's are made again, by the weights of then.
@@ -86,11 +79,6 @@ class Consistency:
             reverse_time=exposure == FULL,
         )
         self.copies = [self._sampler.values(number) for number in range(len(sources))]
-
-    @staticmethod
-    def pays(ladder: ScaleLadder) -> bool:
-        """Whether a network for this ladder gains by it."""
-        return ladder.factor == FACTORS[-1] or ladder.start <= FINEST_START
 
     @staticmethod
     def fits(video: Volume, crop: tuple[int, int, int]) -> bool:

@@ -42,7 +42,6 @@ def train_on_volume(
     state: TrainState,
     *,
     exposures: Sequence[float] = (FULL,),
-    own_rate: bool = True,
     report: Callable[[TrainReport], None] = lambda _: None,
     checkpoint: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
@@ -54,7 +53,6 @@ def train_on_volume(
         state: a fresh or a resumed run; `state.best` is the result.
         exposures: of the frames that each network pass of the ladder is given, first the video's
             own, as fractions of their interval.
-        own_rate: whether the last part also learns from the video's own rate.
         report: called at each validation and every few seconds.
         checkpoint: called after each validation, to save the state.
         stop: asked after each step.
@@ -74,7 +72,7 @@ def train_on_volume(
     sampler = CropSampler(sources, config.crop, device)
     validation = Validation(video, device, exposures)
     policy = learning_rate_policy(config)
-    consistency = between_frames(video, config, state, exposures[0]) if own_rate else None
+    consistency = between_frames(video, config, state, exposures[0])
     usual = step_function(state, sampler, config, exposures)
     finishing = step_function(
         state, sampler, config, exposures, around=True, consistency=consistency

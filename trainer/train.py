@@ -21,7 +21,6 @@ from tsr.trainer import warm_start
 from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
-from tsr.trainer.consistency import Consistency
 from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
@@ -131,7 +130,6 @@ def train(
                 config,
                 state,
                 exposures=ladder.pass_exposures,
-                own_rate=Consistency.pays(ladder),
                 report=report,
                 checkpoint=lambda: state.save(state_file, identity),
                 stop=stop,

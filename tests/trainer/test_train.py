@@ -14,7 +14,6 @@ from tsr.core.clip_io import probe
 from tsr.core.errors import ClipError, ModelError, SettingsError, TsrError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
-from tsr.trainer.consistency import Consistency
 from tsr.trainer.network import load_model
 from tsr.trainer.train import resume_file, run_identity, train
 from tsr.trainer.warm_start import shortened
@@ -39,18 +38,6 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, monkeypatch: pytest.M
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["a.safetensors", "b.safetensors", "in.mp4"]
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize(("factor", "learned"), [(2, False), (8, True)])
-def test_the_videos_own_rate_is_learned_where_that_pays(
-    factor: int, learned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not for factors under 8 from S×1/2, where small videos start for all."""
-    remade = []
-    monkeypatch.setattr(Consistency, "remake", lambda *given: remade.append(given))
-    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(32, 64, 80))
-    train(clip, tmp_path / "a.safetensors", CONFIG, factor=factor)
-    assert bool(remade) == learned
 
 
 def test_training_starts_from_another_models_weights(tmp_path: Path) -> None:
