@@ -34,7 +34,9 @@ def main() -> None:
     try:
         import_module(COMMANDS[name]).main(prog_name=name)
     except SystemExit as end:
-        if import_module("tsr.core.console").Interrupts.pressed:
+        from tsr.core.console import Interrupts
+
+        if Interrupts.pressed:
             _end_at_once(end.code)
         raise
 

@@ -1,15 +1,13 @@
 """Ctrl-C in every stage: one line, status 1, and nothing half-written."""
 
 import signal
-import subprocess
-import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import clips
 import pytest
-from commands import interrupt, names, refusal, succeed
+from commands import interrupt, names, refusal, start, succeed
 
 pytestmark = pytest.mark.usefixtures("nothing_half_written")
 
@@ -134,14 +132,11 @@ def test_ctrl_c_before_training_begins(tmp_path: Path, long_clip: Path) -> None:
         (tmp_path / name).unlink()
 
 
-INSTALLED = """
-import sys
-sys.argv[0] = "/usr/bin/tsr-run"
-from tsr.pipeline.entry import main
+BEGUN = """
+import sys, tsr.pipeline.entry
 print("begun", file=sys.stderr, flush=True)
-main()
 """
-"""What the script that pip installs does; what comes before it is Python's own start."""
+"""What comes before it is Python's own start."""
 
 
 @pytest.mark.slow
@@ -150,10 +145,8 @@ def test_ctrl_c_while_the_command_is_being_imported(
     tmp_path: Path, long_clip: Path, tiny_onnx: Path, milliseconds: int
 ) -> None:
     """Silence, or one line; never a traceback through other people's code."""
-    given = (str(tiny_onnx), str(long_clip), "-o", str(tmp_path / "out.mp4"))
-    process = subprocess.Popen(
-        [sys.executable, "-c", INSTALLED, *given], stderr=subprocess.PIPE, text=True
-    )
+    given = (tiny_onnx, long_clip, "-o", tmp_path / "out.mp4")
+    process = start("tsr-run", *given, before=BEGUN)
     assert process.stderr is not None
     assert process.stderr.readline() == "begun\n"
     time.sleep(milliseconds / 1000)
