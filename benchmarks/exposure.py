@@ -35,7 +35,7 @@ from tsr.core.clip_io import (
 )
 from tsr.evaluation.degrade import degraded
 from tsr.evaluation.moving_scenes import Crossing, Drift, Turn
-from tsr.evaluation.scenes import Scene, render
+from tsr.evaluation.scenes import Profile, Scene, SpokedDisc, render
 from tsr.trainer.exposure import ExposureEstimate, ExposureMeter
 
 RESULTS = ROOT / "benchmarks" / "results" / "exposure.json"
@@ -61,10 +61,14 @@ def scene_of(kind: str, speed: float, seed: int) -> Scene:
         return Drift(speed=speed, direction=0.4 + 1.3 * seed + speed, seed=seed)
     if kind == "turn":
         return Turn(speed=speed, seed=seed)
-    return Crossing(speed=speed, seed=seed)
+    if kind == "wheel":
+        rim = 2 * math.pi * SpokedDisc.radius * HEIGHT
+        wheel = 3 + 2 * seed
+        return SpokedDisc(spokes=wheel, speed=Profile.constant(speed * wheel / rim))
+    return Crossing(speed=speed, seed=seed, plain=kind == "plain")
 
 
-KINDS = ("drift", "turn", "crossing")
+KINDS = ("drift", "turn", "crossing", "plain", "wheel")
 
 
 def treated(frames: list[Frame], seed: int) -> Treated:

@@ -10,10 +10,10 @@ BAR = 0.15
 """Largest error that an estimate may have on a rendered scene (issue 3, point 6)."""
 
 INTRODUCTION = """`tsr-train --exposure auto` on videos whose exposure is known. Rendered scenes \
-(a texture that drifts, one that turns, discs that cross) at 3, 6 and 10 pixels per frame: mean of \
-the estimates and, in brackets, the largest error. "Sure" counts estimates that would be followed, \
-which from 0.85 on means a full exposure: those whose standard error is 0.1 at most, and those \
-that lie further from full than three of it."""
+(a texture that drifts, one that turns, textured and plain discs that cross, a wheel of spokes) at \
+3, 6 and 10 pixels per frame: mean of the estimates and, in brackets, the largest error. "Sure" \
+counts estimates that would be followed, which from 0.85 on means a full exposure: those whose \
+standard error is 0.1 at most, and those that lie further from full than three of it."""
 
 CLIPS = """Real clips degraded by 8: estimate ± standard error; in brackets what would be \
 followed, 1 where the estimate is not sure. The truth's own blur stays in them."""

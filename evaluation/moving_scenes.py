@@ -1,5 +1,5 @@
-"""Rendered scenes of plain motion, for what is measured on motion itself: a texture that drifts,
-one that turns, and discs that cross a still ground at speeds of their own.
+"""Rendered scenes of simple motion, for what is measured on motion itself: a texture that drifts,
+one that turns, and discs, textured or plain, that cross a still ground at speeds of their own.
 
 As all scenes (`tsr.evaluation.scenes`), they are formulas; times are counted in truth frames.
 """
@@ -16,6 +16,8 @@ FEATURES = 14
 OCTAVES = 5
 APART = 3.0
 """Frame heights between the textures of things, so that they differ."""
+DARK, BRIGHT = 0.2, 0.5
+"""Grey of a plain ground, and of the darkest plain disc; the first is white."""
 
 
 def texture(y: Field, x: Field, seed: int) -> Field:
@@ -65,20 +67,22 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Textured discs that cross a still ground, each in its own direction and at its own speed."""
+    """Discs that cross a still ground, each in its own direction and at its own speed."""
 
     speed: float
     """Pixels per truth frame, of the fastest; the slowest has a third of it."""
     discs: int = 5
     radius: float = 0.18
     """In frame heights."""
+    plain: bool = False
+    """Whether ground and discs are of one grey each, instead of textured."""
     seed: int = 0
 
     def frame(self, time: float, height: int, width: int) -> Frame:
         """The discs where they are, later ones in front: (3, H, W) float32 in [0, 1]."""
         y, x = grid(height, width)
-        grey = np.broadcast_to(0.5 * texture(y, x, self.seed), (height, width)).copy()
-        frame = np.repeat(grey[None], 3, axis=0)
+        ground = np.float32(DARK) if self.plain else 0.5 * texture(y, x, self.seed)
+        frame = np.repeat(np.broadcast_to(ground, (1, height, width)), 3, axis=0)
         chance = np.random.default_rng(self.seed)
         for disc in range(self.discs):
             start, share, direction = chance.random(2), chance.uniform(1 / 3, 1), chance.random()
@@ -89,9 +93,10 @@ class Crossing:
                 start[1] * width / height + way * math.cos(angle), width / height, self.radius
             )
             dy, dx = y - np.float32(top), x - np.float32(left)
-            face = texture(dy + APART, dx + APART, self.seed + 1 + disc)
+            light = np.float32(1 - (1 - BRIGHT) * disc / self.discs)
+            face = light if self.plain else texture(dy + APART, dx + APART, self.seed + 1 + disc)
             alpha = coverage(np.hypot(dy, dx) - np.float32(self.radius), 1 / height)
-            paint(frame, alpha, np.repeat(face[None], 3, axis=0))
+            paint(frame, alpha, np.broadcast_to(face, frame.shape))
         return frame
 
 

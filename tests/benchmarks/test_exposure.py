@@ -12,7 +12,7 @@ from benchmarks.exposure_md import exposure, exposure_worth
 from tsr.evaluation.scenes import render
 from tsr.trainer.exposure import ExposureEstimate
 
-HALF, UNSURE = ExposureEstimate(0.45, 0.02, 90), ExposureEstimate(1.0, float("inf"), 0)
+HALF, UNSURE = ExposureEstimate(0.45, 0.02, 90, 0), ExposureEstimate(1.0, float("inf"), 0, 0)
 
 
 def _scene(truth: float, found: ExposureEstimate) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def _scene(truth: float, found: ExposureEstimate) -> dict[str, Any]:
 
 def test_estimates_are_told_with_their_largest_error_and_whether_they_are_sure() -> None:
     """A wrong one that would be followed counts against the bar; one that would not does not."""
-    wrong = ExposureEstimate(0.7, 0.02, 90)
+    wrong = ExposureEstimate(0.7, 0.02, 90, 0)
     scenes = [_scene(0.5, HALF), _scene(0.5, wrong), _scene(0.5, UNSURE)]
     text = exposure({"scenes": scenes, "clips": {"cup": [entry(0.5, UNSURE), entry(0.5, HALF)]}})
     assert "| drift | clean | 0.72 (+0.50) | 2 of 3 |" in text

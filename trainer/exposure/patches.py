@@ -1,10 +1,10 @@
 """Patches that move evenly: how far each travels per frame, and its spectrum, blur included.
 
-What the estimate of the exposure (`tsr.trainer.exposure`) looks at. A patch of one frame is looked
-for in the frame before and in the one after by normalised cross-correlation. It counts if it is
-found in both, at one place alone, as far in the one direction as in the other, and if its quarters
-by themselves go the same way: what holds an edge of something that moves over a still ground seems
-to move less than it does, and so to be blurred for longer than the shutter was open.
+A patch of one frame is looked for in the frame before and in the one after by normalised
+cross-correlation. It counts if it is found in both, at one place alone, as far in the one direction
+as in the other, and if its quarters by themselves go the same way: what holds an edge of something
+that moves over a still ground seems to move less than it does, and so to be blurred for longer than
+the shutter was open.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tsr.trainer.exposure.fit import Floats
+
 Grey = NDArray[np.float32]
 """(H, W) float32 in [0, 1]."""
-Floats = NDArray[np.float64]
 
 SIDE = 32
 """Pixels of a patch's side."""
