@@ -31,7 +31,8 @@ SOFT = 0.003
 """What each squared pixel of softness costs. Where all edges move alike, nothing else tells it from
 blur."""
 AS_GOOD = 0.01
-"""What explains so much less, by each edge in the mean, may be as true."""
+"""What explains so much less, by each edge in the mean, may be as true: taken for two standard
+errors."""
 
 
 def exposure_by_edges(edges: Edges) -> Finding:
@@ -49,7 +50,7 @@ def exposure_by_edges(edges: Edges) -> Finding:
         return NOTHING
     left = (left + SOFT * SHARPNESS[:, None, None]) * weights
     found = best_explanation(left, CANDIDATES, orders)
-    off = max(found.error, _as_good(left, found.value))
+    off = max(found.error, _as_good(left, found.value) / 2)
     return Finding(found.value, math.hypot(off, _unknowable(found.value, length[fast])), count)
 
 

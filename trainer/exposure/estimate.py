@@ -3,12 +3,14 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from tsr.core.exposure import DELTA, FULL
 from tsr.trainer.exposure.fit import Finding
 
 MIN_PATCHES = 30
 """Fewer show one thing's own pattern rather than blur."""
-MIN_EDGES = 15
+MIN_EDGES = 20
 """An edge has no pattern, but fewer may all be one thing's, and that out of focus."""
 MAX_ERROR = 0.1
 """Standard error up to which an estimate is trusted."""
@@ -70,17 +72,21 @@ def estimated(by_patches: Finding, by_edges: Finding) -> ExposureEstimate:
     Where they differ by more than their errors allow, the error of the whole grows with the
     difference.
     """
-    asked = (by_patches, MIN_PATCHES), (by_edges, MIN_EDGES)
-    heard = [found for found, least in asked if found.witnesses >= least]
+    counts = by_patches.witnesses, by_edges.witnesses
+    asked = zip((by_patches, by_edges), (MIN_PATCHES, MIN_EDGES), strict=True)
+    heard = [_inside(found) for found, enough in asked if found.witnesses >= enough]
     if not heard:
-        return ExposureEstimate(FULL, math.inf, by_patches.witnesses, by_edges.witnesses)
+        return ExposureEstimate(FULL, math.inf, *counts)
     surest = min(found.error for found in heard)
-    heard = [found for found in heard if found.error < MUCH_SURER * surest]
-    weights = [1 / found.error**2 for found in heard]
-    mean = sum(w * found.value for w, found in zip(weights, heard, strict=True)) / sum(weights)
-    spread = sum(w * (found.value - mean) ** 2 for w, found in zip(weights, heard, strict=True))
-    error = math.sqrt(max(1, spread) / sum(weights))
-    value = round(min(max(mean, DELTA), FULL), 3)
-    return ExposureEstimate(
-        value, max(error, abs(mean - value)), by_patches.witnesses, by_edges.witnesses
-    )
+    values, errors, _ = np.array([f for f in heard if f.error < MUCH_SURER * surest]).T
+    weights = 1 / errors**2
+    mean = np.average(values, weights=weights)
+    spread = (weights * (values - mean) ** 2).sum()
+    error = math.sqrt(max(1, spread) / weights.sum())
+    return ExposureEstimate(round(float(mean), 3), error, *counts)
+
+
+def _inside(found: Finding) -> Finding:
+    """An exposure that can be, and as unsure as the one found lay outside."""
+    value = min(max(found.value, DELTA), FULL)
+    return found._replace(value=value, error=max(found.error, abs(found.value - value)))

@@ -63,5 +63,7 @@ def test_one_alone_is_believed(by_patches: Finding, by_edges: Finding, value: fl
 
 
 def test_what_lies_outside_is_taken_back_and_less_sure() -> None:
-    found = estimated(Finding(1.2, 0.03, MIN_PATCHES), NOTHING)
+    outside = Finding(1.2, 0.03, MIN_PATCHES)
+    found = estimated(outside, NOTHING)
     assert (found.value, found.error) == (1, pytest.approx(0.2))
+    assert estimated(outside, Finding(0.5, 0.05, MIN_EDGES)).value == 0.5
