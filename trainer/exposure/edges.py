@@ -135,14 +135,17 @@ def _across(frame: Grey, places: Floats, normals: Floats) -> Floats:
 
 def _sampled(frame: Grey, y: Floats, x: Floats) -> Floats:
     """The frame between its pixels, by Keys' cubic: it leaves edges as wide as they are."""
-    top, left = np.floor(y).astype(int) - 1, np.floor(x).astype(int) - 1
-    height, width = frame.shape
+    rows, columns = (
+        [
+            (place.clip(0, size - 1), keys_kernel(at - place))
+            for place in (np.floor(at).astype(int) + n for n in range(-1, 3))
+        ]
+        for at, size in zip((y, x), frame.shape, strict=True)
+    )
     found = np.zeros(y.shape)
-    for row in (top + n for n in range(4)):
-        weight = keys_kernel(y - row)
-        for column in (left + n for n in range(4)):
-            at = row.clip(0, height - 1), column.clip(0, width - 1)
-            found += weight * keys_kernel(x - column) * frame[at]
+    for row, above in rows:
+        for column, beside in columns:
+            found += above * beside * frame[row, column]
     return found
 
 
