@@ -62,9 +62,8 @@ def scene_of(kind: str, speed: float, seed: int) -> Scene:
     if kind == "turn":
         return Turn(speed=speed, seed=seed)
     if kind == "wheel":
-        rim = 2 * math.pi * SpokedDisc.radius * HEIGHT
-        wheel = 3 + 2 * seed
-        return SpokedDisc(spokes=wheel, speed=Profile.constant(speed * wheel / rim))
+        rim, spokes = 2 * math.pi * SpokedDisc.radius * HEIGHT, 3 + 2 * seed
+        return SpokedDisc(spokes=spokes, speed=Profile.constant(speed * spokes / rim))
     return Crossing(speed=speed, seed=seed, plain=kind == "plain")
 
 

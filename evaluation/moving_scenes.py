@@ -17,7 +17,7 @@ OCTAVES = 5
 APART = 3.0
 """Frame heights between the textures of things, so that they differ."""
 DARK, BRIGHT = 0.2, 0.5
-"""Grey of a plain ground, and of the darkest plain disc; the first is white."""
+"""Grey of a plain ground, and what all plain discs are brighter than; the first is white."""
 
 
 def texture(y: Field, x: Field, seed: int) -> Field:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("benchmarks.exposure", reason="benchmarks are not part of the wheel")
 
-from benchmarks.exposure import entry, scene_of, treated
+from benchmarks.exposure import KINDS, entry, scene_of, treated
 from benchmarks.exposure_md import exposure, exposure_worth
 from tsr.evaluation.scenes import render
 from tsr.trainer.exposure import ExposureEstimate
@@ -37,7 +37,7 @@ def test_the_worth_is_a_row_per_clip() -> None:
     assert "| cup | 20.00 | 21.23 |" in text
 
 
-@pytest.mark.parametrize("kind", ["drift", "turn", "crossing"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_scenes_are_stored_in_three_ways(kind: str) -> None:
     """All close to what was rendered, none the same."""
     frames = list(render(scene_of(kind, 6.0, 0), 3, 64, 96))

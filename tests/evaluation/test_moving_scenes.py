@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 from tsr.evaluation.moving_scenes import Crossing, Drift, Turn
 from tsr.evaluation.scenes import render_volume
@@ -35,3 +36,12 @@ def test_discs_cross_a_ground_that_stands_still() -> None:
     np.testing.assert_array_equal(video[:, 0][:, ~changed], ground[:, ~changed])
     later = scene.frame(5000.0, *SIZE)
     assert (later != ground).any()
+
+
+def test_plain_discs_are_of_one_grey_each() -> None:
+    """The ground, two discs, and as many mixed pixels as edges have."""
+    frame = Crossing(speed=3.0, discs=2, radius=0.15, plain=True).frame(0.0, *SIZE)
+    greys, counts = np.unique(frame[0], return_counts=True)
+    assert sorted(greys[np.argsort(-counts)[:3]]) == pytest.approx([0.2, 0.75, 1.0])
+    assert np.sort(counts)[-3:].sum() > 0.95 * frame[0].size
+    np.testing.assert_array_equal(frame[0], frame[2])
