@@ -51,10 +51,11 @@ class ExposureMeter:
 
     def _look(self, before: Grey, now: Grey, after: Grey) -> None:
         for size in range(SIZES):
+            if size:
+                before, now, after = _half(before), _half(now), _half(after)
             patches, edges = moving_patches(before, now, after), moving_edges(before, now, after)
             self._patches.append(patches._replace(places=patches.places * 2**size))
             self._edges.append(edges._replace(places=edges.places * 2**size))
-            before, now, after = _half(before), _half(now), _half(after)
 
     def estimate(self) -> ExposureEstimate:
         """The exposure by all that was seen."""
