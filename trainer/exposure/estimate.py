@@ -51,7 +51,10 @@ class ExposureEstimate:
 
     def line(self) -> str:
         """The finding in one line for people."""
-        seen = f"{self.patches} patches and {self.edges} edges that move evenly"
+        seen = (
+            f"{self.patches} patch{'es' * (self.patches != 1)} and "
+            f"{self.edges} edge{'s' * (self.edges != 1)} that move evenly"
+        )
         if not self._enough:
             wanted = f"{MIN_PATCHES} or {MIN_EDGES} are needed to tell"
             return f"exposure full: the video shows only {seen}; {wanted}"

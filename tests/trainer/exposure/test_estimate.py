@@ -20,6 +20,7 @@ from tsr.trainer.exposure.fit import NOTHING, Finding
         (ExposureEstimate(0.5, 0.02, 9, 90), 0.5, "by 9 patches and 90 edges that move evenly"),
         (ExposureEstimate(0.5, 0.02, 9, 8), 1.0, f"8 edges that move evenly; {MIN_PATCHES} or"),
         (ExposureEstimate(1.0, math.inf, 0, 0), 1.0, "only 0 patches and 0 edges"),
+        (ExposureEstimate(1.0, math.inf, 1, 1), 1.0, "only 1 patch and 1 edge that"),
     ],
 )
 def test_only_a_sure_estimate_is_followed(
