@@ -4,6 +4,7 @@ bf16 learns as well as FP32 (benchmarks/RESULTS.md) and takes a fraction of the 
 CPU with bf16 instructions. On one without, it is emulated and takes four times as long.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,15 +19,21 @@ ON_VECTORS: Changes = {"fast": {"steps": 4200}, "balanced": {"steps": 14_000}}
 step: as many as keep `fast` under 8 minutes and `balanced` under 25 there."""
 
 IN_FP32: Changes = {
-    "fast": {"channels": 32, "steps": 2000},
+    "fast": {"channels": 32, "steps": 4200},
     "balanced": {"channels": 48, "steps": 6000},
 }
 """On CPUs without bf16. A narrow network learns more in the same time there, since it takes a
 quarter of it per step (benchmarks/RESULTS.md), and does a quarter of the work per output frame. In
 25 minutes it learns all it can: 48 channels then reach more in 6000 steps than 32 in 10,000."""
 
+ON_SHORT_VECTORS: Changes = {"fast": {"steps": 2000}}
+"""What of that is otherwise on CPUs without AVX-512: a step takes 1.5 times as long without it on
+the same machine, and most such machines are old."""
+
 TILES, VECTORS = "amx_bf16", "avx512_bf16"
 """x86 instructions for bf16 products, as torch names them."""
+LONG_VECTORS = "avx512_f"
+"""Those for 16 numbers of FP32 at a time."""
 
 
 def native_half(device: torch.device) -> bool:
@@ -55,10 +62,10 @@ def preset_here(name: Preset, device: torch.device, **changes: Any) -> TrainConf
     usual = TrainConfig.preset(name, **given)
     if device.type != "cpu":
         return usual
-    if not computes_half(usual, device):
-        here = IN_FP32
-    elif not _has(TILES):
-        here = ON_VECTORS
+    if computes_half(usual, device):
+        here = [] if _has(TILES) else [ON_VECTORS]
     else:
-        return usual
-    return TrainConfig.preset(name, **here.get(name, {}) | given)
+        here = [IN_FP32] if _has(LONG_VECTORS) else [IN_FP32, ON_SHORT_VECTORS]
+    for changed in here:
+        usual = replace(usual, **changed.get(name, {}))
+    return replace(usual, **given)

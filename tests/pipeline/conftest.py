@@ -49,7 +49,8 @@ def small_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     small = config.TrainConfig(channels=4, steps=4, batch=1, validate_every=2, precision="fp32")
     monkeypatch.setitem(config.PRESETS, "fast", small)
-    monkeypatch.delitem(precision.IN_FP32, "fast")
+    for here in (precision.IN_FP32, precision.ON_SHORT_VECTORS):
+        monkeypatch.delitem(here, "fast")
 
 
 @pytest.fixture

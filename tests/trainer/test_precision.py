@@ -6,6 +6,7 @@ import torch
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.precision import (
     IN_FP32,
+    ON_SHORT_VECTORS,
     ON_VECTORS,
     TILES,
     VECTORS,
@@ -38,7 +39,7 @@ def test_a_cpu_with_bf16_trains_in_it(
 
 
 def test_a_cpu_without_trains_a_narrow_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_cpu(monkeypatch, avx2=True, avx512_bf16=False)
+    with_cpu(monkeypatch, avx2=True, avx512_f=True, avx512_bf16=False)
     assert not native_half(CPU)
     assert not computes_half(TrainConfig(), CPU)
     assert preset_here("fast", CPU) == TrainConfig.preset("fast", **IN_FP32["fast"])
@@ -46,8 +47,18 @@ def test_a_cpu_without_trains_a_narrow_network(monkeypatch: pytest.MonkeyPatch) 
     assert preset_here("paper", CPU) == TrainConfig.preset("paper")
 
 
+def test_a_cpu_without_avx_512_trains_for_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs twice as long for each, and has no more minutes."""
+    with_cpu(monkeypatch, avx2=True)
+    short = ON_SHORT_VECTORS["fast"]["steps"]
+    assert short < IN_FP32["fast"]["steps"]
+    assert preset_here("fast", CPU) == TrainConfig.preset("fast", channels=32, steps=short)
+    assert preset_here("balanced", CPU) == TrainConfig.preset("balanced", **IN_FP32["balanced"])
+    assert preset_here("fast", CPU, steps=50).steps == 50
+
+
 def test_what_the_user_asks_for_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_cpu(monkeypatch, amx_bf16=True)
+    with_cpu(monkeypatch, amx_bf16=True, avx512_f=True)
     assert preset_here("fast", CPU, steps=50, seed=None).steps == 50
     fp32 = preset_here("fast", CPU, precision="fp32", channels=24)
     assert (fp32.steps, fp32.channels) == (IN_FP32["fast"]["steps"], 24)
