@@ -13,12 +13,13 @@ from tsr.core.rect import exposure_after, exposure_weights
 FACTORS = (2, 4, 8)
 """Temporal factors on offer: one to three network passes of ×2."""
 
-START_SCALES = (Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
+START_SCALES = (Fraction(1, 16), Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
 """Spatial scales at which the first network pass may happen, coarsest first."""
 
-SHORT_SIDE_FOR_EIGHTH = 480
-"""Shorter side in pixels from which the ladder starts at S×1/8 (the paper says S×1/4 'for spatially
-small videos'). At this side S×1/4 gained 0.3 dB on one clip, at 720 it lost 0.8 (RESULTS.md)."""
+SHORT_SIDES = {Fraction(1, 16): 1440, Fraction(1, 8): 480}
+"""Shorter side in pixels from which the ladder starts at these scales (the paper says S×1/4 'for
+spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on one clip, at 720 it lost 0.8
+(RESULTS.md); at 1440 a scene moves as far per frame at S×1/16 as at 720 at S×1/8."""
 
 FINEST = Fraction(1, 2)
 """Spatial scale of the finest network pass, unless the user chooses the ladder."""
@@ -119,7 +120,8 @@ class ScaleLadder:
         if self.factor not in FACTORS:
             raise SettingsError(f"factor {self.factor} is not on offer; choose 2, 4 or 8")
         if self.start not in START_SCALES:
-            raise SettingsError(f"start scale {self.start} is not on offer; choose 1/8 or 1/4")
+            offered = ", ".join(map(str, START_SCALES))
+            raise SettingsError(f"start scale {self.start} is not on offer; choose from {offered}")
         if self.finest not in START_SCALES or self.finest < self.start:
             raise SettingsError(
                 f"finest scale {self.finest} is not on offer; choose one from {self.start} to 1"
@@ -196,12 +198,12 @@ def _coarsest_for(height: int, width: int) -> tuple[Fraction, str]:
             f"the video is {width}×{height}; its shorter side must be at least {SHORT_SIDE_MIN} "
             "pixels, or nothing can be learned from it"
         )
-    if short >= SHORT_SIDE_FOR_EIGHTH:
-        return Fraction(1, 8), f"the shorter side has {short} pixels, enough for S×1/8"
-    for start in START_SCALES[1:]:
-        if short * start >= SHORT_SIDE_MIN:
-            break
-    return start, (
-        f"the shorter side has {short} pixels: S×1/8 wants {SHORT_SIDE_FOR_EIGHTH}, "
-        f"so the ladder starts at S×{start}, where {int(short * start)} are left"
+    for start, enough in SHORT_SIDES.items():
+        if short >= enough:
+            return start, f"the shorter side has {short} pixels, enough for S×{start}"
+    finer = (scale for scale in START_SCALES if scale > start)
+    chosen = next(scale for scale in finer if short * scale >= SHORT_SIDE_MIN)
+    return chosen, (
+        f"the shorter side has {short} pixels: S×{start} wants {enough}, "
+        f"so the ladder starts at S×{chosen}, where {int(short * chosen)} are left"
     )

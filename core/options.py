@@ -39,6 +39,9 @@ class ExposureType(click.ParamType):  # type: ignore[type-arg]  # generic in new
         return fraction
 
 
+START_SCALE = click.Choice(["1/16", "1/8", "1/4", "1/2", "1"])
+"""`core.ladder.START_SCALES`, for `--start-scale`."""
+
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),

@@ -10,6 +10,7 @@ import click
 
 from tsr.core.console import ClipPath, InPath, Progress, check_installed, command
 from tsr.core.errors import ModelError, OutputError, SettingsError
+from tsr.core.options import START_SCALE
 
 if TYPE_CHECKING:
     from tsr.export.check import CheckReport
@@ -31,7 +32,7 @@ def _print_script(context: click.Context, _: click.Parameter, wanted: bool) -> N
 )
 @click.option(
     "--start-scale",
-    type=click.Choice(["1/8", "1/4", "1/2", "1"]),
+    type=START_SCALE,
     help="Coarsest rung of the ladder on the video. [default: the model's]",
 )
 @click.option(

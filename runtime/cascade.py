@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Generic
 
-from tsr.core.ladder import Climb, NetworkPass, ScaleLadder
+from tsr.core.ladder import NetworkPass, ScaleLadder
 from tsr.core.tiling import Span, spans
 from tsr.runtime.backend import Array, Backend
 from tsr.runtime.plan import SegmentPlan, StepPlan, known_frames
@@ -69,26 +69,23 @@ def run_segment(
 ) -> Iterator[Array]:
     """Run all steps of a segment; yields its output in order, one input frame's worth at a time.
 
-    A climb that comes last is done group by group, so that full-size frames never pile up.
+    Climbs after the last pass are done group by group, so that larger frames never pile up.
     """
     pyramid.move(plan.window)
-    first = plan.steps[0]
+    first, last = plan.steps[0], plan.last_pass
     volume = pyramid.volume(first.step.before.s, first.given)
-    for step in plan.steps[:-1]:
+    for step in plan.steps[: last + 1]:
         volume = _run_step(step, volume, pyramid, backend, num_frames)
-    last = plan.steps[-1]
-    if isinstance(last.step, Climb):
-        for group in spans(last.made[1] - last.made[0], last.step.after.t, last.made[0]):
-            part = StepPlan(last.step, group, group)
-            low = backend.take(volume, (group[0] - last.given[0], group[1] - last.given[0]))
-            yield _run_step(part, low, pyramid, backend, num_frames)
-        return
-    volume = _run_step(last, volume, pyramid, backend, num_frames)
     if not plan.keeps_input:
-        known = pyramid.volume(Fraction(1), known_frames(last))
-        volume = backend.correct(volume, known, last.step.input_exposure)
-    for group in spans(plan.wanted[1] - plan.wanted[0], last.step.after.t, plan.wanted[0]):
-        yield backend.take(volume, (group[0] - last.made[0], group[1] - last.made[0]))
+        known = pyramid.volume(Fraction(1), known_frames(plan.steps[last]))
+        volume = backend.correct(volume, known, plan.steps[last].step.input_exposure)
+    start, factor = plan.steps[last].made[0], plan.steps[last].step.after.t
+    for group in spans(plan.wanted[1] - plan.wanted[0], factor, plan.wanted[0]):
+        made = backend.take(volume, (group[0] - start, group[1] - start))
+        for climb in plan.steps[last + 1 :]:
+            part = StepPlan(climb.step, group, group)
+            made = _run_step(part, made, pyramid, backend, num_frames)
+        yield made
 
 
 def _run_step(

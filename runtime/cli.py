@@ -16,7 +16,7 @@ from tsr.core.console import (
     command,
     duration,
 )
-from tsr.core.options import deinterlace_option, device_option, exposure_option
+from tsr.core.options import START_SCALE, deinterlace_option, device_option, exposure_option
 from tsr.core.pipes import STANDARD
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 @click.option("--factor", type=click.Choice(["2", "4", "8"]), help="[default: the model's]")
 @click.option(
     "--start-scale",
-    type=click.Choice(["1/8", "1/4", "1/2", "1"]),
-    help="Coarsest rung of the paper's ladder; from 1/4 it costs 4 times as much as from 1/8, and "
-    "is better on some videos alone. [default: the model's ladder]",
+    type=START_SCALE,
+    help="Coarsest rung of the paper's ladder; each finer one costs 4 times as much, and is better "
+    "on some videos alone. [default: the model's ladder]",
 )
 @exposure_option()
 @click.option("--slow-motion", is_flag=True, help="Same rate, so many times the duration.")

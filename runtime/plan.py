@@ -49,6 +49,11 @@ class SegmentPlan:
         return min(first for first, _ in read), max(last for _, last in read)
 
     @property
+    def last_pass(self) -> int:
+        """Which step is the last network pass; only climbs follow it."""
+        return max(n for n, plan in enumerate(self.steps) if isinstance(plan.step, NetworkPass))
+
+    @property
     def keeps_input(self) -> bool:
         """Whether the output agrees with the input once its last climb, if any, has made it so."""
         for plan in reversed(self.steps):

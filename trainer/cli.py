@@ -10,7 +10,7 @@ import click
 
 from tsr.core.console import ClipPath, InPath, Progress, command, duration
 from tsr.core.errors import TsrError
-from tsr.core.options import deinterlace_option, device_option, exposure_option
+from tsr.core.options import START_SCALE, deinterlace_option, device_option, exposure_option
 from tsr.core.outputs import named
 
 
@@ -54,7 +54,7 @@ from tsr.core.outputs import named
 )
 @click.option(
     "--start-scale",
-    type=click.Choice(["1/8", "1/4", "1/2", "1"]),
+    type=START_SCALE,
     help="Coarsest rung of the ladder. [default: by frame size and factor]",
 )
 @exposure_option("estimated from the blur")

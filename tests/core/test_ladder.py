@@ -10,7 +10,7 @@ from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadd
 from tsr.core.rect import rect_downsample
 from tsr.core.volume import pad_to_multiple
 
-EIGHTH, QUARTER, HALF, FULL = START_SCALES
+SIXTEENTH, EIGHTH, QUARTER, HALF, FULL = START_SCALES
 
 
 def written(start: Fraction, factor: int, finest: Fraction = FULL) -> list[str]:
@@ -36,6 +36,9 @@ def test_shorter_ladders() -> None:
     """×2 and ×4 have fewer passes; climbs that remain follow the last one."""
     assert written(EIGHTH, 2) == ["net 1/8 2", "bp 1/4 2", "bp 1/2 2", "bp 1 2"]
     assert written(EIGHTH, 4) == ["net 1/8 2", "bp 1/4 2", "net 1/4 4", "bp 1/2 4", "bp 1 4"]
+    assert written(SIXTEENTH, 8) == [
+        "net 1/16 2", "bp 1/8 2", "net 1/8 4", "bp 1/4 4", "net 1/4 8", "bp 1/2 8", "bp 1 8",
+    ]  # fmt: skip
     assert written(QUARTER, 2) == ["net 1/4 2", "bp 1/2 2", "bp 1 2"]
     assert written(FULL, 8) == ["net 1 2", "net 1 4", "net 1 8"]
 
@@ -93,6 +96,9 @@ def test_any_size_is_padded_so_that_every_halving_is_exact(
 @pytest.mark.parametrize(
     ("height", "width", "start"),
     [
+        (2160, 3840, SIXTEENTH),
+        (1440, 2560, SIXTEENTH),
+        (1439, 2558, EIGHTH),
         (720, 1280, EIGHTH),
         (479, 853, QUARTER),
         (1280, 480, EIGHTH),
@@ -103,8 +109,10 @@ def test_any_size_is_padded_so_that_every_halving_is_exact(
         (32, 32, FULL),
     ],
 )
-def test_small_videos_start_higher_and_say_why(height: int, width: int, start: Fraction) -> None:
-    """The shorter side decides, whichever way the frame lies, and the reason names it."""
+def test_ladders_start_by_the_shorter_side_and_say_why(
+    height: int, width: int, start: Fraction
+) -> None:
+    """Whichever way the frame lies; small videos start finer, large ones coarser."""
     found, reason = start_scale_for(height, width)
     assert found == start
     assert str(min(height, width)) in reason
@@ -119,7 +127,7 @@ def test_small_videos_start_higher_and_say_why(height: int, width: int, start: F
     [
         (720, 1280, 4, QUARTER),
         (720, 1280, 2, HALF),
-        (2160, 3840, 4, QUARTER),
+        (2160, 3840, 4, EIGHTH),
         (2160, 3840, 2, QUARTER),  # at S×1/2 a frame would have 1080 rows
         (4320, 7680, 2, EIGHTH),
         (360, 640, 4, HALF),
@@ -151,7 +159,7 @@ def test_other_factors_are_refused(factor: int) -> None:
         ScaleLadder(EIGHTH, factor)
 
 
-@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 16), Fraction(1, 3), Fraction(2)])
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 32), Fraction(1, 3), Fraction(2)])
 def test_other_start_scales_are_refused(start: Fraction) -> None:
     """The message names the scale."""
     with pytest.raises(SettingsError, match=f"start scale {start}"):

@@ -27,7 +27,7 @@ from tsr.runtime.streaming import super_resolve
 HEIGHT, WIDTH, NUM_FRAMES = 47, 85, 7
 """An odd size, the shape of 853×479: every rung is padded, tiles never divide it."""
 
-EIGHTH, QUARTER, HALF, FULL = START_SCALES
+SIXTEENTH, EIGHTH, QUARTER, HALF, FULL = START_SCALES
 WHOLE = (64, 256, 256)
 """A tile larger than any rung here: the untiled result."""
 
@@ -76,6 +76,8 @@ def result(
         ScaleLadder(EIGHTH, 8, 0.5),
         ScaleLadder(QUARTER, 8, 0.6),
         ScaleLadder(QUARTER, 8, 0.6, HALF),
+        ScaleLadder(SIXTEENTH, 8),
+        ScaleLadder(QUARTER, 8, 0.6, QUARTER),
     ],
     ids=str,
 )
