@@ -7,6 +7,7 @@ import pytest
 
 from tsr.core.errors import SettingsError
 from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadder, start_scale_for
+from tsr.core.options import START_SCALE
 from tsr.core.rect import rect_downsample
 from tsr.core.volume import pad_to_multiple
 
@@ -157,6 +158,11 @@ def test_other_factors_are_refused(factor: int) -> None:
     """The message lists what is on offer."""
     with pytest.raises(SettingsError, match="choose 2, 4 or 8"):
         ScaleLadder(EIGHTH, factor)
+
+
+def test_the_commands_offer_all_start_scales() -> None:
+    """Their list is written out, since they start without NumPy."""
+    assert [Fraction(word) for word in START_SCALE.choices] == list(START_SCALES)
 
 
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 32), Fraction(1, 3), Fraction(2)])

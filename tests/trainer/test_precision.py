@@ -48,7 +48,7 @@ def test_a_cpu_without_trains_a_narrow_network(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_cpu_without_avx_512_trains_for_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It needs twice as long for each, and has no more minutes."""
+    """It needs longer for each, and has no more minutes."""
     with_cpu(monkeypatch, avx2=True)
     short = ON_SHORT_VECTORS["fast"]["steps"]
     assert short < IN_FP32["fast"]["steps"]
