@@ -206,7 +206,8 @@ def test_progress_without_network_work_counts_frames() -> None:
     ("trained", "factor", "start"),
     [
         ("1/8 8", 8, "1/8"), ("1/8 8", 4, "1/4"), ("1/8 8", 2, "1/2"), ("1/4 8", 2, "1"),
-        ("1/2 8", 2, "1"), ("1/2 2", 8, "1/8"), ("1/2 2", 4, "1/4"), ("1/4 2", 8, "1/8"),
+        ("1/2 8", 2, "1"), ("1/2 2", 8, "1/8"), ("1/2 2", 4, "1/4"), ("1/4 2", 8, "1/16"),
+        ("1/8 2", 8, "1/16"),  # the coarsest there is
     ],
 )  # fmt: skip
 def test_another_factor_starts_where_motion_is_as_large(
