@@ -72,17 +72,19 @@ def run_segment(
     Climbs after the last pass are done group by group, so that larger frames never pile up.
     """
     pyramid.move(plan.window)
-    first, last = plan.steps[0], plan.last_pass
+    first, end = plan.steps[0], plan.last_pass + 1
+    passes, climbs = plan.steps[:end], plan.steps[end:]
     volume = pyramid.volume(first.step.before.s, first.given)
-    for step in plan.steps[: last + 1]:
+    for step in passes:
         volume = _run_step(step, volume, pyramid, backend, num_frames)
+    last = passes[-1]
     if not plan.keeps_input:
-        known = pyramid.volume(Fraction(1), known_frames(plan.steps[last]))
-        volume = backend.correct(volume, known, plan.steps[last].step.input_exposure)
-    start, factor = plan.steps[last].made[0], plan.steps[last].step.after.t
+        known = pyramid.volume(Fraction(1), known_frames(last))
+        volume = backend.correct(volume, known, last.step.input_exposure)
+    start, factor = last.made[0], last.step.after.t
     for group in spans(plan.wanted[1] - plan.wanted[0], factor, plan.wanted[0]):
         made = backend.take(volume, (group[0] - start, group[1] - start))
-        for climb in plan.steps[last + 1 :]:
+        for climb in climbs:
             part = StepPlan(climb.step, group, group)
             made = _run_step(part, made, pyramid, backend, num_frames)
         yield made
