@@ -45,7 +45,12 @@ from tsr.runtime.streaming import groups, super_resolve
 
 SIZES = {"720p": (720, 1280), "1080p": (1080, 1920), "4K": (2160, 3840)}
 FACTOR = 8
-LADDERS = ("1/8", "1/4")
+LADDERS = {
+    "720p": ("1/8", "1/4"),
+    "1080p": ("1/16", "1/8", "1/4"),
+    "4K": ("1/16", "1/8", "1/4"),
+}
+"""Where those that are timed at a size start."""
 CASCADE_FRAMES = 8
 """Input frames that the ladder is timed on at least; then as many as make whole segments."""
 
@@ -207,7 +212,7 @@ def own_candidates(device: CudaDevice, folder: Path) -> Iterator[Candidate | str
 
 def climbs(candidate: Candidate) -> list[tuple[str, str]]:
     """Sizes and ladders to time."""
-    whole = list(itertools.product(SIZES, LADDERS))
+    whole = [(size, start) for size, starts in LADDERS.items() for start in starts]
     return whole[: len(whole) if candidate.run.any_shape else 2] if candidate.chosen else whole[:1]
 
 
