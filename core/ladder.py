@@ -16,10 +16,11 @@ FACTORS = (2, 4, 8)
 START_SCALES = (Fraction(1, 16), Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
 """Spatial scales at which the first network pass may happen, coarsest first."""
 
-SHORT_SIDES = {Fraction(1, 16): 1440, Fraction(1, 8): 480}
+SHORT_SIDES = {Fraction(1, 16): 960, Fraction(1, 8): 480}
 """Shorter side in pixels from which the ladder starts at these scales (the paper says S×1/4 'for
-spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on one clip, at 720 it lost 0.8
-(RESULTS.md); at 1440 a scene moves as far per frame at S×1/16 as at 720 at S×1/8."""
+spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on one clip, at 720 it lost 0.8; at
+1080 S×1/16 gained 0.4 to 0.8 over S×1/8 on three clips and lost 0.2 on one, for a quarter of the
+work (RESULTS.md)."""
 
 FINEST = Fraction(1, 2)
 """Spatial scale of the finest network pass, unless the user chooses the ladder."""
@@ -180,10 +181,12 @@ class ScaleLadder:
 def start_scale_for(height: int, width: int, factor: int = 8) -> tuple[Fraction, str]:
     """The coarsest rung that suits a frame size and a factor, with the reason in words.
 
-    A ladder for less than ×8 starts where motion per frame is as large as where one for ×8 starts.
+    A ladder for ×4 starts where motion per frame is as large as where one for ×8 starts. One for ×2
+    has a single pass, which leaves most detail at the finest size: large videos have gained 0.1 dB
+    by a coarser one, but lost a tenth in LPIPS (RESULTS.md).
     """
     coarsest, reason = _coarsest_for(height, width)
-    start = min(coarsest * (FACTORS[-1] // factor), FINEST)
+    start = FINEST if factor == FACTORS[0] else min(coarsest * (FACTORS[-1] // factor), FINEST)
     while start > coarsest and min(height, width) * start > SHORT_SIDE_MOST:
         start /= 2
     if start <= coarsest:

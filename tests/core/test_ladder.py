@@ -98,8 +98,8 @@ def test_any_size_is_padded_so_that_every_halving_is_exact(
     ("height", "width", "start"),
     [
         (2160, 3840, SIXTEENTH),
-        (1440, 2560, SIXTEENTH),
-        (1439, 2558, EIGHTH),
+        (960, 1706, SIXTEENTH),
+        (1920, 959, EIGHTH),
         (720, 1280, EIGHTH),
         (479, 853, QUARTER),
         (1280, 480, EIGHTH),
@@ -128,6 +128,8 @@ def test_ladders_start_by_the_shorter_side_and_say_why(
     [
         (720, 1280, 4, QUARTER),
         (720, 1280, 2, HALF),
+        (1080, 1920, 4, EIGHTH),
+        (1080, 1920, 2, HALF),
         (2160, 3840, 4, EIGHTH),
         (2160, 3840, 2, QUARTER),  # at S×1/2 a frame would have 1080 rows
         (4320, 7680, 2, EIGHTH),
