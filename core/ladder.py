@@ -18,9 +18,9 @@ START_SCALES = (Fraction(1, 16), Fraction(1, 8), Fraction(1, 4), Fraction(1, 2),
 
 SHORT_SIDES = {Fraction(1, 16): 960, Fraction(1, 8): 480}
 """Shorter side in pixels from which the ladder starts at these scales (the paper says S×1/4 'for
-spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on one clip, at 720 it lost 0.8; at
-1080 S×1/16 gained 0.4 to 0.8 over S×1/8 on three clips and lost 0.2 on one, for a quarter of the
-work (RESULTS.md)."""
+spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on two clips and lost 0.1 on two, at
+720 it lost 0.8 on one; at 1080 S×1/16 gained 0.4 to 0.8 over S×1/8 on three and lost 0.2 on one,
+for a quarter of the work (RESULTS.md)."""
 
 FINEST = Fraction(1, 2)
 """Spatial scale of the finest network pass, unless the user chooses the ladder."""
