@@ -16,17 +16,23 @@ FACTORS = (2, 4, 8)
 START_SCALES = (Fraction(1, 16), Fraction(1, 8), Fraction(1, 4), Fraction(1, 2), Fraction(1))
 """Spatial scales at which the first network pass may happen, coarsest first."""
 
-SHORT_SIDES = {Fraction(1, 16): 960, Fraction(1, 8): 480}
-"""Shorter side in pixels from which the ladder starts at these scales (the paper says S×1/4 'for
-spatially small videos'). At 480 S×1/4 gained 0.3 dB over S×1/8 on two clips and lost 0.1 on two, at
-720 it lost 0.8 on one; at 1080 S×1/16 gained 0.4 to 0.8 over S×1/8 on three and lost 0.2 on one,
-for a quarter of the work (RESULTS.md)."""
+SHORT_SIDES = {
+    8: {Fraction(1, 16): 960, Fraction(1, 8): 512, Fraction(1, 4): 128, Fraction(1, 2): 64},
+    4: {Fraction(1, 8): 960, Fraction(1, 4): 480, Fraction(1, 2): 64},
+    2: {Fraction(1, 8): 2161, Fraction(1, 4): 1081, Fraction(1, 2): 64},
+}
+"""By factor: shorter side in pixels from which a ladder starts at a scale; coarsest first, videos
+smaller than all start at S×1 (the paper says S×1/4 'for spatially small videos').
+
+Measured (RESULTS.md): at 480 S×1/4 gained 0.3 dB over S×1/8 on two clips, lost 0.1 on two, and
+gained in LPIPS on all four; at 720 it lost 0.8 dB on one. At 1080 S×1/16 gained 0.4 to 0.8 over
+S×1/8 on three and lost 0.2 on one, for a quarter of the work. A ladder for ×4 starts where motion
+per frame is about as large as where one for ×8 starts. One for ×2 has a single pass, which leaves
+most detail at the finest size: large videos have gained 0.1 dB by a coarser one, but lost a tenth
+in LPIPS."""
 
 FINEST = Fraction(1, 2)
 """Spatial scale of the finest network pass, unless the user chooses the ladder."""
-
-SHORT_SIDE_MOST = 540
-"""Shorter side in pixels that the coarsest rung of a ladder for ×2 or ×4 has at most."""
 
 SHORT_SIDE_MIN = 32
 """Shorter side in pixels that the coarsest rung needs: below, crops hold no structure to learn."""
@@ -118,8 +124,7 @@ class ScaleLadder:
     finest: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
-        if self.factor not in FACTORS:
-            raise SettingsError(f"factor {self.factor} is not on offer; choose 2, 4 or 8")
+        _check_factor(self.factor)
         if self.start not in START_SCALES:
             offered = ", ".join(map(str, START_SCALES))
             raise SettingsError(f"start scale {self.start} is not on offer; choose from {offered}")
@@ -172,7 +177,7 @@ class ScaleLadder:
         """The ladder that suits a frame size, and the reason in words.
 
         Raises:
-            SettingsError: the frame is too small for any ladder.
+            SettingsError: as `start_scale_for`.
         """
         start, reason = start_scale_for(height, width, factor)
         return cls(start, factor, finest=max(start, FINEST)), reason
@@ -181,32 +186,24 @@ class ScaleLadder:
 def start_scale_for(height: int, width: int, factor: int = 8) -> tuple[Fraction, str]:
     """The coarsest rung that suits a frame size and a factor, with the reason in words.
 
-    A ladder for ×4 starts where motion per frame is as large as where one for ×8 starts. One for ×2
-    has a single pass, which leaves most detail at the finest size: large videos have gained 0.1 dB
-    by a coarser one, but lost a tenth in LPIPS (RESULTS.md).
+    Raises:
+        SettingsError: the frame is too small for any ladder, or the factor is not on offer.
     """
-    coarsest, reason = _coarsest_for(height, width)
-    start = FINEST if factor == FACTORS[0] else min(coarsest * (FACTORS[-1] // factor), FINEST)
-    while start > coarsest and min(height, width) * start > SHORT_SIDE_MOST:
-        start /= 2
-    if start <= coarsest:
-        return coarsest, reason
-    return start, f"×{factor} is a smaller step than ×8, which would start at S×{coarsest}"
-
-
-def _coarsest_for(height: int, width: int) -> tuple[Fraction, str]:
+    _check_factor(factor)
     short = min(height, width)
     if short < SHORT_SIDE_MIN:
         raise SettingsError(
             f"the video is {width}×{height}; its shorter side must be at least {SHORT_SIDE_MIN} "
             "pixels, or nothing can be learned from it"
         )
-    for start, enough in SHORT_SIDES.items():
-        if short >= enough:
-            return start, f"the shorter side has {short} pixels, enough for S×{start}"
-    finer = (scale for scale in START_SCALES if scale > start)
-    chosen = next(scale for scale in finer if short * scale >= SHORT_SIDE_MIN)
-    return chosen, (
-        f"the shorter side has {short} pixels: S×{start} wants {enough}, "
-        f"so the ladder starts at S×{chosen}, where {int(short * chosen)} are left"
+    enough = SHORT_SIDES[factor] | {Fraction(1): SHORT_SIDE_MIN}
+    start = next(scale for scale, least in enough.items() if short >= least)
+    rules = [f"at S×{scale} from {least} on" for scale, least in enough.items() if scale <= start]
+    return start, (
+        f"the shorter side has {short} pixels; ×{factor} starts {', '.join(reversed(rules[-2:]))}"
     )
+
+
+def _check_factor(factor: int) -> None:
+    if factor not in FACTORS:
+        raise SettingsError(f"factor {factor} is not on offer; choose 2, 4 or 8")
