@@ -26,7 +26,7 @@ from tsr.trainer.validation import Validation
 
 def test_the_coarse_video_is_the_repeated_halving() -> None:
     """Padded to the ladder's multiple, then shrunk as the runtime's pyramid shrinks."""
-    video, ladder = clips.gradient(8, 50, 70), ScaleLadder.for_size(500, 500)[0]
+    video, ladder = clips.gradient(8, 50, 70), ScaleLadder(Fraction(1, 8), 8)
     found, note = coarse_video((video[:, n] for n in range(8)), ladder)
     padded = pad_to_multiple(video, 8)
     rows, columns = (halving_matrix(size, 3) for size in padded.shape[2:])
