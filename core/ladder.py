@@ -25,11 +25,11 @@ SHORT_SIDES = {
 smaller than all start at S×1 (the paper says S×1/4 'for spatially small videos').
 
 Measured (RESULTS.md): at 480 S×1/4 gained 0.3 dB over S×1/8 on two clips, lost 0.1 on two, and
-gained in LPIPS on all four; at 720 it lost 0.8 dB on one. At 1080 S×1/16 gained 0.4 to 0.8 over
-S×1/8 on three and lost 0.2 on one, for a quarter of the work. A ladder for ×4 starts where motion
-per frame is about as large as where one for ×8 starts. One for ×2 has a single pass, which leaves
-most detail at the finest size: large videos have gained 0.1 dB by a coarser one, but lost a tenth
-in LPIPS."""
+gained in LPIPS on all four; at 720 it lost 0.7 to 0.9 dB on both that were measured. At 240 neither
+S×1/4 nor S×1/2 was better on most. At 1080 S×1/16 gained 0.4 to 0.8 over S×1/8 on three and lost
+0.2 on one, for a quarter of the work. A ladder for ×4 starts where motion per frame is about as
+large as where one for ×8 starts. One for ×2 has a single pass, which leaves most detail at the
+finest size: large videos have gained 0.1 dB by a coarser one, but lost a tenth in LPIPS."""
 
 FINEST = Fraction(1, 2)
 """Spatial scale of the finest network pass, unless the user chooses the ladder."""
