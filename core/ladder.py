@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL, check_exposure
 from tsr.core.rect import exposure_after, exposure_weights
+
+Interpolation = Literal["motion", "cubic"]
+"""What a network pass is given to improve: frames moved along their motion (`tsr.core.motion`), or
+the paper's cubic interpolation in time (4.1)."""
+
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 FACTORS = (2, 4, 8)
 """Temporal factors on offer: one to three network passes of ×2."""
@@ -55,10 +61,12 @@ class NetworkPass:
 
     Args:
         input_exposure: of the input's frames, as a fraction of their interval.
+        interpolation: what the network is given to improve.
     """
 
     before: Rung
     input_exposure: float = FULL
+    interpolation: Interpolation = "cubic"
 
     @property
     def after(self) -> Rung:
@@ -116,12 +124,14 @@ class ScaleLadder:
         finest: spatial scale of the finest network pass, 1 in the paper. With 1/2 a ladder from 1/4
             is net@1/4, climb, net@1/2, net@1/2, climb: the same PSNR for a third of the work
             (RESULTS.md).
+        interpolation: what the network is given to improve; cubic in the paper.
     """
 
     start: Fraction
     factor: int
     exposure: float = FULL
     finest: Fraction = Fraction(1)
+    interpolation: Interpolation = "cubic"
 
     def __post_init__(self) -> None:
         _check_factor(self.factor)
@@ -132,6 +142,9 @@ class ScaleLadder:
             raise SettingsError(
                 f"finest scale {self.finest} is not on offer; choose one from {self.start} to 1"
             )
+        if self.interpolation not in INTERPOLATIONS:
+            offered = ", ".join(INTERPOLATIONS)
+            raise SettingsError(f"interpolation is {self.interpolation}; choose from {offered}")
         check_exposure(self.exposure)
 
     @property
@@ -144,7 +157,7 @@ class ScaleLadder:
             if climbs or rung.t == self.factor:
                 steps.append(Climb(rung, self.exposure))
             else:
-                steps.append(NetworkPass(rung, self.exposure))
+                steps.append(NetworkPass(rung, self.exposure, self.interpolation))
             rung = steps[-1].after
         return tuple(steps)
 
@@ -170,6 +183,8 @@ class ScaleLadder:
         ]
         if self.exposure != FULL:
             names.append(f"exposure {self.exposure:g}")
+        if self.interpolation != "cubic":
+            names.append(self.interpolation)
         return " ".join(names)
 
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tsr.core.errors import ModelError, SettingsError
 from tsr.core.exposure import FULL
-from tsr.core.ladder import ScaleLadder
+from tsr.core.ladder import Interpolation, ScaleLadder
 
 METADATA_KEY = "tsr"
 """The one metadata entry; a single JSON text, so that equal models are equal files."""
@@ -110,9 +110,18 @@ class ModelCard:
             raise ModelError(f"{path} has a damaged model card ({error}); train again") from error
 
 
-def _ladder(start: str, factor: int, exposure: float = FULL, finest: str = "1") -> ScaleLadder:
-    """From a card's JSON; cards of old know the full exposure and passes up to full size alone."""
-    return ScaleLadder(_fraction(start), int(factor), float(exposure), _fraction(finest))
+def _ladder(
+    start: str,
+    factor: int,
+    exposure: float = FULL,
+    finest: str = "1",
+    interpolation: Interpolation = "cubic",
+) -> ScaleLadder:
+    """From a card's JSON; cards of old know the full exposure, passes up to full size and cubic
+    interpolation alone."""
+    return ScaleLadder(
+        _fraction(start), int(factor), float(exposure), _fraction(finest), interpolation
+    )
 
 
 def _fraction(text: Any) -> Fraction:

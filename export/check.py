@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from polygraphy.exception import PolygraphyException
 from polygraphy.logger import G_LOGGER
 
 from tsr.core.errors import ModelError
-from tsr.core.ladder import Rung, ScaleLadder
+from tsr.core.ladder import Rung
 from tsr.core.plan_file import Size
 from tsr.core.volume import Volume
 from tsr.export.compare import CompareWindows, Difference
@@ -165,7 +165,7 @@ def _windows(
             )
         ladder = first.card.ladder
         if start is not None:  # as for a video (`tsr.runtime.run.choose_ladder`)
-            ladder = ScaleLadder(start, ladder.factor, ladder.exposure)
+            ladder = replace(ladder, start=start, finest=Fraction(1))
         return made_up_windows(first.network, ladder, keep=keep, tile=tile)
 
 

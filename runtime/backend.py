@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.tiling import Span
 from tsr.core.volume import Volume
 
@@ -63,14 +64,21 @@ class Backend(Protocol[Array]):
         ...
 
     def network_pass(
-        self, given: Array, span: Span, made: Span, num_given: int, exposure: float = FULL
+        self,
+        given: Array,
+        span: Span,
+        made: Span,
+        num_given: int,
+        exposure: float = FULL,
+        interpolation: Interpolation = "cubic",
     ) -> Array:
-        """Double the frame rate: cubic interpolation, network residual, temporal back-projection.
+        """Double the frame rate: interpolation, network residual, temporal back-projection.
 
         Args:
             given: frames `span` of a video that has `num_given` in all.
             made: the frames to make, at twice the rate.
             exposure: of the frames given, as a fraction of their interval (`tsr.core.rect`).
+            interpolation: what the network is given to improve.
         """
         ...
 

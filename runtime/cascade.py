@@ -98,7 +98,9 @@ def _run_step(
     num_frames: int,
 ) -> Array:
     if isinstance(plan.step, NetworkPass):
-        num_given = num_frames * plan.step.before.t
-        return backend.network_pass(volume, plan.given, plan.made, num_given, plan.step.exposure)
+        step, num_given = plan.step, num_frames * plan.step.before.t
+        return backend.network_pass(
+            volume, plan.given, plan.made, num_given, step.exposure, step.interpolation
+        )
     known = pyramid.volume(plan.step.after.s, known_frames(plan))
     return backend.climb(volume, known, plan.step.input_exposure)

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from tsr.core import motion
 from tsr.core.clip_io.pixels import Frame
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime import cpu_kernels
-from tsr.runtime.plan import network_taps
+from tsr.runtime.plan import network_taps, read_frames
 
 TILE = (32, 96, 160)
 """(frames, rows, columns) of network output per call. One shape serves every size of video; the
@@ -103,16 +105,26 @@ class CpuBackend:
             return cpu_kernels.backproject_t(guess, known, exposure=exposure)
 
     def network_pass(
-        self, given: Volume, span: Span, made: Span, num_given: int, exposure: float = FULL
+        self,
+        given: Volume,
+        span: Span,
+        made: Span,
+        num_given: int,
+        exposure: float = FULL,
+        interpolation: Interpolation = "cubic",
     ) -> Volume:
-        """Cubic interpolation, network and temporal back-projection, tile by tile."""
+        """Interpolation, network and temporal back-projection, tile by tile."""
         channels, _, height, width = given.shape
         result = np.empty((channels, made[1] - made[0], height, width), np.float32)
         for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
-            with self._timed("back-projection"):
-                taps = network_taps(chunk, num_given, exposure).within(*span)
-                base = cpu_kernels.upsample_t(given, taps)
+            with self._timed("interpolation"):
+                if interpolation == "motion":
+                    wanted = read_frames(chunk, num_given)
+                    base = motion.moved(given, wanted, span[0], num_given, exposure)
+                else:
+                    taps = network_taps(chunk, num_given, exposure).within(*span)
+                    base = cpu_kernels.upsample_t(given, taps)
             with self._timed("network"):
                 self._tiles(base, part)
             self.worked(part[0].size)

@@ -5,13 +5,10 @@ operations, so that the number of threads, the cut into units and the cut of the
 never show in a bit of the result. No fast-math: it would let the compiler reorder sums.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 from numba import types
 
+from tsr.core.compiled import compiled, filled, given, inlined
 from tsr.runtime.tap_plan import AxisPlan, HalvingPlan
 
 REACH_UP = 2
@@ -20,59 +17,41 @@ REACH_UP = 2
 REACH_AGAIN = 5
 """Rows beyond a band that D U of those rows reads: 2 + 3."""
 
-_given = {n: types.Array(types.float32, n, "C", readonly=True) for n in (1, 2, 3)}
-_filled = {n: types.Array(types.float32, n, "C") for n in (2, 3)}
 _index_table = types.Array(types.int32, 2, "C")
 _given_index = types.Array(types.int32, 2, "C", readonly=True)
 _plan = types.NamedTuple(  # type: ignore[no-untyped-call]
-    (_index_table, _filled[2], _index_table, _filled[2], types.intp, types.intp), AxisPlan
+    (_index_table, filled[2], _index_table, filled[2], types.intp, types.intp), AxisPlan
 )
 _halving = types.NamedTuple(  # type: ignore[no-untyped-call]
-    (_index_table, _filled[2], types.intp, types.intp), HalvingPlan
+    (_index_table, filled[2], types.intp, types.intp), HalvingPlan
 )
 
 
-def _compiled(*arguments: Any) -> Callable[[Callable[..., None]], Any]:
-    """Compile for exactly these argument types, once per machine where a cache can be kept."""
-
-    def compile_loop(function: Callable[..., None]) -> Any:
-        signature = types.void(*arguments)
-        try:
-            return numba.njit(signature, nogil=True, cache=True)(function)
-        except (RuntimeError, OSError) as error:
-            # No folder can be written to, or its disk is full.
-            if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
-                raise
-            return numba.njit(signature, nogil=True)(function)
-
-    return compile_loop
-
-
-@numba.njit
+@inlined
 def _set(result, source):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] = source[x]
 
 
-@numba.njit
+@inlined
 def _subtract(a, b, result):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] = a[x] - b[x]
 
 
-@numba.njit
+@inlined
 def _scale(result, source, share):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] = share * source[x]
 
 
-@numba.njit
+@inlined
 def _add_scaled(result, source, share):  # type: ignore[no-untyped-def]
     for x in range(result.size):
         result[x] += share * source[x]
 
 
-@numba.njit
+@inlined
 def _total(shares):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for frame in range(shares.size):
@@ -80,7 +59,7 @@ def _total(shares):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit
+@inlined
 def _vertical_4(source, rows, weights, top, result):  # type: ignore[no-untyped-def]
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     r0, r1 = source[rows[0] - top], source[rows[1] - top]
@@ -89,7 +68,7 @@ def _vertical_4(source, rows, weights, top, result):  # type: ignore[no-untyped-
         result[x] = w0 * r0[x] + w1 * r1[x] + w2 * r2[x] + w3 * r3[x]
 
 
-@numba.njit
+@inlined
 def _vertical_7(source, rows, weights, top, result):  # type: ignore[no-untyped-def]
     _vertical_4(source, rows, weights, top, result)
     w4, w5, w6 = weights[4], weights[5], weights[6]
@@ -98,7 +77,7 @@ def _vertical_7(source, rows, weights, top, result):  # type: ignore[no-untyped-
         result[x] += w4 * r4[x] + w5 * r5[x] + w6 * r6[x]
 
 
-@numba.njit
+@inlined
 def _weighted(line, index, weight, x):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for tap in range(index.shape[1]):
@@ -106,7 +85,7 @@ def _weighted(line, index, weight, x):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit
+@inlined
 def _sharpen_row(line, deviation, plan, result):  # type: ignore[no-untyped-def]
     """result = 2 · deviation - (D U along the row) line."""
     first, last = plan.inner_first, plan.inner_last
@@ -125,13 +104,13 @@ def _sharpen_row(line, deviation, plan, result):  # type: ignore[no-untyped-def]
         result[x] = deviation[x] + deviation[x] - _weighted(line, index, weight, x)
 
 
-@numba.njit
+@inlined
 def _clipped(value):  # type: ignore[no-untyped-def]
     value = np.float32(0) if value < np.float32(0) else value
     return np.float32(1) if value > np.float32(1) else value
 
 
-@numba.njit
+@inlined
 def _enlarge_row(line, known, plan, result):  # type: ignore[no-untyped-def]
     """result = clip(known + (U along the row) line)."""
     first, last = plan.inner_first, plan.inner_last
@@ -153,7 +132,7 @@ def _enlarge_row(line, known, plan, result):  # type: ignore[no-untyped-def]
         result[x] = _clipped(known[x] + _weighted(line, index, weight, x))
 
 
-@_compiled(_given[3], _given[3], _filled[3], _given[1], _plan, _plan, *(types.intp,) * 3)
+@compiled(given[3], given[3], filled[3], given[1], _plan, _plan, *(types.intp,) * 3)
 def climb(low, ltr, out, shares, rows, columns, band, first, last):  # type: ignore[no-untyped-def]
     """Back-project units [first, last); a unit is `band` low-resolution rows of one group.
 
@@ -198,7 +177,7 @@ def climb(low, ltr, out, shares, rows, columns, band, first, last):  # type: ign
                 _enlarge_row(line, ltr[group, row], columns, out[frame, row])
 
 
-@_compiled(_filled[2], _given[2], _given[1], types.boolean, *(types.intp,) * 3)
+@compiled(filled[2], given[2], given[1], types.boolean, *(types.intp,) * 3)
 def shift_groups(guess, ltr, shares, clip, chunk, first, last):  # type: ignore[no-untyped-def]
     """Shift each group of frames to its known mean, in place; a unit is `chunk` pixels of a group.
 
@@ -231,7 +210,7 @@ def shift_groups(guess, ltr, shares, clip, chunk, first, last):  # type: ignore[
                 _subtract(result, error, result)
 
 
-@_compiled(_given[2], _filled[2], _given_index, _given[2], *(types.intp,) * 3)
+@compiled(given[2], filled[2], _given_index, given[2], *(types.intp,) * 3)
 def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[no-untyped-def]
     """Resample in time; a unit is `chunk` pixels of one output frame.
 
@@ -256,7 +235,7 @@ def mix_frames(source, out, index, weight, chunk, first, last):  # type: ignore[
                 _add_scaled(result, taken, share)
 
 
-@numba.njit
+@inlined
 def _halve_row(line, plan, result):  # type: ignore[no-untyped-def]
     first, last = plan.inner_first, plan.inner_last
     if last > first:
@@ -273,7 +252,7 @@ def _halve_row(line, plan, result):  # type: ignore[no-untyped-def]
         result[x] = _weighted(line, plan.tap_index, plan.tap_weight, x)
 
 
-@_compiled(_given[3], _filled[3], _halving, _halving, *(types.intp,) * 2)
+@compiled(given[3], filled[3], _halving, _halving, *(types.intp,) * 2)
 def halve(source, out, rows, columns, first, last):  # type: ignore[no-untyped-def]
     """Halve rows, then columns; a unit is one output row.
 

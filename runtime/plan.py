@@ -8,6 +8,9 @@ in any order, give the same frames, and memory is bounded by the segment.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tsr.core.exposure import FULL
 from tsr.core.ladder import NetworkPass, ScaleLadder, Step
 from tsr.core.resize import ResampleTaps, double_taps
@@ -116,13 +119,18 @@ def network_taps(made: Span, num_given: int, exposure: float = FULL) -> Resample
         num_given: frames of the whole video at the rate the pass starts from.
         exposure: of these frames, as a fraction of their interval.
     """
-    wanted = clamped(made, NETWORK_HALO.t, 2 * num_given)
-    return double_taps(num_given, exposure).rows(wanted)
+    return double_taps(num_given, exposure).rows(read_frames(made, num_given))
+
+
+def read_frames(made: Span, num_given: int) -> NDArray[np.intp]:
+    """Numbers of the interpolated frames that the network reads to make `made`."""
+    return clamped(made, NETWORK_HALO.t, 2 * num_given)
 
 
 def _read_by_network(made: Span, num_given: int, exposure: float) -> Span:
     first, last = network_taps(made, num_given, exposure).needs()
-    # Back-projection reads the frames under `made` too; the taps always reach around them.
+    # Back-projection reads the frames under `made` too; the taps always reach around them. Frames
+    # moved along their motion are made of those that the taps reach.
     return min(first, made[0] // 2), max(last, made[1] // 2)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
 from tsr.core.exposure import FULL
-from tsr.core.ladder import NetworkPass, Rung, ScaleLadder
+from tsr.core.ladder import Interpolation, NetworkPass, Rung, ScaleLadder
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cascade import FramePyramid, run_segment
@@ -35,7 +35,7 @@ class Window:
     """What the network was handed once, and where in the video of that rung.
 
     Args:
-        volume: (3, T + 6, H + 16, W + 16) float32, cubic-interpolated in time.
+        volume: (3, T + 6, H + 16, W + 16) float32, interpolated in time.
         frame, row, column: where the network's output (3, T, H, W) begins, counted from 0 at the
             rung's own rate and size.
     """
@@ -158,7 +158,13 @@ class _Recorder(CpuBackend):
         }
 
     def network_pass(
-        self, given: Volume, span: Span, made: Span, num_given: int, exposure: float = FULL
+        self,
+        given: Volume,
+        span: Span,
+        made: Span,
+        num_given: int,
+        exposure: float = FULL,
+        interpolation: Interpolation = "cubic",
     ) -> Volume:
         """As `CpuBackend`, which walks through chunks, rows and columns in this order."""
         self._rung = self._rungs[num_given // self._num_frames]
@@ -168,7 +174,7 @@ class _Recorder(CpuBackend):
             spans(given.shape[2], rows),
             spans(given.shape[3], columns),
         )
-        return super().network_pass(given, span, made, num_given, exposure)
+        return super().network_pass(given, span, made, num_given, exposure, interpolation)
 
     def _record(self, window: Volume) -> Volume:
         self._seen += 1

@@ -259,7 +259,8 @@ def choose_ladder(
     if start is None:
         finest = own.finest
         start = min(max(own.start * Fraction(own.factor, factor), START_SCALES[0]), finest)
-    ladder = ScaleLadder(start, factor, own.exposure if exposure is None else exposure, finest)
+    exposure = own.exposure if exposure is None else exposure
+    ladder = ScaleLadder(start, factor, exposure, finest, own.interpolation)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
         raise SettingsError(

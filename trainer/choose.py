@@ -20,18 +20,17 @@ import torch
 
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
-from tsr.core.rect import exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.crops import CropSampler
-from tsr.trainer.examples import WITHIN, internal_sources
 from tsr.trainer.loop import learning_rate_policy
+from tsr.trainer.moved import crop_sampler
 from tsr.trainer.network import EDGE_FRAMES, TsrNetwork
 from tsr.trainer.pace import seconds_per_step
 from tsr.trainer.report import ChoiceWatch, Report
 from tsr.trainer.state import TrainState
 from tsr.trainer.step import step_function
-from tsr.trainer.torch_ops import interpolated, rect2
+from tsr.trainer.torch_ops import examples, rect2
 from tsr.trainer.validation import Validation
 
 SHARE = 0.13
@@ -110,7 +109,7 @@ def choose_examples(
     usual = _sampler(low, config, "both", device, exposures)
     if usual is None:  # then none of the kinds has crops
         return _best({})
-    validation = Validation(video, device, exposures)
+    validation = Validation(video, device, exposures, config.interpolation)
     budget = config.steps
     if config.max_minutes is not None:
         pace = seconds_per_step(usual, config, exposures)
@@ -165,10 +164,9 @@ def _sampler(
 ) -> CropSampler | None:
     """Crops of one kind; None if half the frames hold none."""
     try:
-        sources = internal_sources(low, config.crop, kind, exposure_after(2, exposures[0]))
+        return crop_sampler(low, config, kind, device, exposures)
     except SettingsError:
         return None
-    return CropSampler(sources, config.crop, device)
 
 
 def _rehearse(
@@ -197,16 +195,15 @@ def _learned(
     exposures: Sequence[float],
 ) -> float | None:
     """Gain in dB on crops of the video with its axes as they are; None if it holds none."""
-    sources = internal_sources(low, config.crop, "both", exposure_after(2, exposures[0]))
-    sources = [source for source in sources if source.roles == WITHIN]
-    if not sources:
+    try:
+        sampler = crop_sampler(low, config, "within", device, exposures, within_alone=True)
+    except SettingsError:
         return None
-    sampler = CropSampler(sources, config.crop, device)
     generator = torch.Generator(device).manual_seed(config.seed)
     cubic = made = 0.0
     for _ in range(LOOKS):
-        htr = sampler.draw(max(config.batch, len(exposures)), generator)
-        base = interpolated(htr, exposures)
+        drawn = sampler.draw(max(config.batch, len(exposures)), generator)
+        htr, base = examples(drawn, exposures)
         missing = (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES]
         cubic += missing.square().mean().item()
         made += (missing - network.residual_of_crops(base)).square().mean().item()

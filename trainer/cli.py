@@ -34,6 +34,12 @@ from tsr.core.outputs import named
     help="Internal examples: rescaled versions of the video (within), swapped axes (across); none: "
     "plain interpolation. [default: auto, the video decides]",
 )
+@click.option(
+    "--interpolation",
+    type=click.Choice(["motion", "cubic"]),
+    help="What the network is given to improve: frames moved along their motion, or the paper's "
+    "cubic interpolation in time. [default: the preset's]",
+)
 @click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")
 @click.option("--learning-rate", type=float, help="Highest learning rate.")

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from tsr.core.errors import SettingsError
+from tsr.core.ladder import Interpolation
 
 FixedExamples = Literal["within", "across", "both"]
 Examples = Literal["within", "across", "both", "none", "auto"]
@@ -25,6 +26,8 @@ class TrainConfig:
         learning_rate: highest (budget) or first (adaptive) Adam learning rate.
         examples: kinds of internal examples (paper 3.1, 3.2); `none` for plain interpolation;
             `auto` lets the video decide (`tsr.trainer.choose`).
+        interpolation: what the network is given to improve: frames moved along their motion, or
+            the paper's cubic interpolation in time.
         precision: of the convolutions; `auto` is bf16 where the machine has it
             (`tsr.trainer.precision`).
         validate_every: steps between two validations.
@@ -40,6 +43,7 @@ class TrainConfig:
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "auto"
+    interpolation: Interpolation = "cubic"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 100
     seed: int = 0
@@ -74,8 +78,12 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(channels=64, steps=6000, batch=8, validate_every=200),
-    "balanced": TrainConfig(channels=64, steps=20_000, batch=8, validate_every=500),
+    "fast": TrainConfig(
+        channels=64, steps=6000, batch=8, interpolation="motion", validate_every=200
+    ),
+    "balanced": TrainConfig(
+        channels=64, steps=20_000, batch=8, interpolation="motion", validate_every=500
+    ),
     "paper": TrainConfig(
         channels=128,
         steps=50_000,

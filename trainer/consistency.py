@@ -12,12 +12,20 @@ import torch
 from torch import Tensor
 
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.tiling import NETWORK_HALO
 from tsr.core.volume import Volume
 from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import WITHIN, Source, spatial_copies
 from tsr.trainer.network import TsrNetwork
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2, resize_hw
+from tsr.trainer.torch_ops import (
+    backproject_t2,
+    cubic_t2,
+    network_input,
+    pad_halo,
+    rect2,
+    resize_hw,
+)
 from tsr.trainer.validation import lively_part
 
 REMAKE_SHARE = 0.04
@@ -45,10 +53,12 @@ class Consistency:
         device: where frames are kept and crops are cut.
         exposure: of the video's frames, as a fraction of their interval.
         half: whether the network convolves in bf16.
+        interpolation: what the network is given.
 
     Attributes:
         copies: of T' frames of the video, at each of `SIZES` that holds a crop, (3, 2T' - 1, h, w):
             a frame of the video's exposure every half frame, known, made, known, made, …, known.
+            Moved along their motion those made are 2T' - 2 frames, three channels more.
     """
 
     def __init__(
@@ -59,14 +69,16 @@ class Consistency:
         *,
         exposure: float = FULL,
         half: bool = False,
+        interpolation: Interpolation = "cubic",
     ) -> None:
         part = lively_part(video, VOXELS, least_frames(crop))
         self._ltr = torch.from_numpy(part)[None].to(device)
-        self._exposure, self._half = exposure, half
+        self._exposure, self._half, self._interpolation = exposure, half, interpolation
         frames = np.repeat(part, 2, axis=1)[:, :-1]
+        kinds = 1 if interpolation == "cubic" else 2
         size = crop[0] + 1, *crop[1:]
         sources = [
-            Source(copy, WITHIN, float(copy.shape[2] * copy.shape[3]))
+            Source(np.concatenate([copy] * kinds), WITHIN, float(copy.shape[2] * copy.shape[3]))
             for copy in spatial_copies(frames, crop, SIZES)
         ]
         sources = [source for source in sources if source.fits(size)]
@@ -75,8 +87,9 @@ class Consistency:
             size,
             device,
             even_starts=True,
-            # Reversed, a shutter that opens with the frame would close with it.
-            reverse_time=exposure == FULL,
+            # Reversed, a shutter that opens with the frame would close with it; and what is moved
+            # begins with a frame that is made, where frames begin with one that is known.
+            reverse_time=exposure == FULL and interpolation == "cubic",
         )
         self.copies = [self._sampler.values(number) for number in range(len(sources))]
 
@@ -90,10 +103,15 @@ class Consistency:
 
     def remake(self, network: TsrNetwork) -> None:
         """Let the network make the frames between the input's."""
-        made = network_pass(network, self._ltr, self._exposure, half=self._half)
+        made = network_pass(
+            network, self._ltr, self._exposure, half=self._half, interpolation=self._interpolation
+        )
         between = rect2(made[:, :, 1:-1], self._exposure)[0]
         for copy in self.copies:
-            copy[:, 1::2] = resize_hw(between, *copy.shape[2:])
+            frames = resize_hw(between, *copy.shape[2:])
+            copy[:3, 1::2] = frames
+            if self._interpolation == "motion":
+                copy[3:, :-1] = network_input(frames[None], self._exposure, "motion")[0]
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Crops with the network's halo around them.
@@ -105,7 +123,10 @@ class Consistency:
         """
         halo = NETWORK_HALO
         drawn = self._sampler.draw(count, generator, halo.h)  # T + 1 frames
-        base = cubic_t2(drawn[:, :, 1::2], self._exposure)
+        if self._interpolation == "motion":
+            drawn, base = drawn[:, :3], drawn[:, 3:, :-1]
+        else:
+            base = cubic_t2(drawn[:, :, 1::2], self._exposure)
         inside = slice(halo.h, -halo.h), slice(halo.w, -halo.w)
         # What is made of frames 1, 3, 5 … begins with 1; behind the halo, with the pair of frame 4.
         return base, drawn[:, :, halo.t + 1 : -halo.t - 1 : 2, *inside]
@@ -117,14 +138,20 @@ class Consistency:
 
 @torch.no_grad()
 def network_pass(
-    network: TsrNetwork, ltr: Tensor, exposure: float = FULL, *, half: bool = False
+    network: TsrNetwork,
+    ltr: Tensor,
+    exposure: float = FULL,
+    *,
+    half: bool = False,
+    interpolation: Interpolation = "cubic",
 ) -> Tensor:
     """(1, 3, T, H, W) → (1, 3, 2T, H, W): a pass as the runtime takes it, some frames at a time.
 
     Args:
         exposure: of `ltr`, as a fraction of its frame interval. half: convolve in bf16.
+        interpolation: what the network is given.
     """
-    base, halo = pad_halo(cubic_t2(ltr, exposure)), NETWORK_HALO
+    base, halo = pad_halo(network_input(ltr, exposure, interpolation)), NETWORK_HALO
     with torch.autocast(base.device.type, torch.bfloat16, enabled=half):
         parts = [
             network(base[:, :, first : first + 2 * CHUNK + 2 * halo.t])

@@ -21,7 +21,8 @@ class CropSampler:
     """Draws batches of HTR crops, likelier where the picture changes (paper 4.1).
 
     Args:
-        sources: from `internal_sources`.
+        sources: from `internal_sources`, or with what the network is given (`tsr.trainer.moved`):
+            all copies have as many channels, the frames first.
         crop: (frames, rows, columns); rows and columns are equal when rotations are to be drawn.
         device: where the copies live and crops are cut.
         even_starts: whether crops begin at even frames of their copy alone.
@@ -52,6 +53,7 @@ class CropSampler:
         def on_device(array: NDArray[np.generic]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
+        self._channels = len(sources[0].copy)
         self._values = on_device(flat)
         self._jitter = on_device(np.array([1 if even_starts else CELL, CELL, CELL]))
         self._share = on_device(share / share[-1])
@@ -65,13 +67,15 @@ class CropSampler:
         self._roles = on_device(roles)
 
     def values(self, source: int) -> Tensor:
-        """The copy of a source, (3, T, H, W) on the device; what is written there is drawn."""
+        """The copy of a source, (C, T, H, W) on the device; what is written there is drawn."""
         first, plane = int(self._offsets[source]), int(self._plane[source])
         frames, height, width = (int(last) + 1 for last in self._last[source])
-        return self._values[first : first + 3 * plane].view(3, frames, height, width)
+        return self._values[first : first + self._channels * plane].view(
+            self._channels, frames, height, width
+        )
 
     def draw(self, count: int, generator: torch.Generator, around: int = 0) -> Tensor:
-        """Cut `count` crops: (count, 3, T, H, W) float32 in [0, 1] on the sampler's device.
+        """Cut `count` crops: (count, C, T, H, W) float32 in [0, 1] on the sampler's device.
 
         Args:
             around: pixels that are cut out with a crop on each side, the border of the copy
@@ -118,9 +122,9 @@ class CropSampler:
                 last = self._last[source, axis][:, None, None, None]
                 place = torch.minimum(place.clamp_(min=0), last)
             index = index + place * self._strides[source, axis][:, None, None, None]
-        channel = torch.arange(3, device=self.device)[:, None, None, None]
+        channel = torch.arange(self._channels, device=self.device)[:, None, None, None]
         plane = self._plane[source][:, None, None, None, None]
-        return self._values[index[:, None] + plane * channel]  # (B, 3, T, H, W)
+        return self._values[index[:, None] + plane * channel]  # (B, C, T, H, W)
 
 
 def _concatenate(copies: list[Volume]) -> tuple[NDArray[np.float32], list[int]]:
@@ -163,9 +167,9 @@ def _cells(
 
 
 def _summed_change(copy: Volume) -> NDArray[np.float64]:
-    """The gradient magnitude of a copy (C, T, H, W), summed from its corner: (T + 1, H + 1,
+    """The gradient magnitude of a copy's frames, summed from its corner: (T + 1, H + 1,
     W + 1)."""
-    grey = copy.mean(axis=0, dtype=np.float64)
+    grey = copy[:3].mean(axis=0, dtype=np.float64)
     table = np.zeros([n + 1 for n in grey.shape])
     inside = table[1:, 1:, 1:]
     for axis in range(3):

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
-from tsr.core.rect import exposure_after
 from tsr.core.volume import Volume
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import REMAKE_SHARE, Consistency
-from tsr.trainer.crops import CropSampler
-from tsr.trainer.examples import internal_sources
+from tsr.trainer.moved import crop_sampler
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.precision import computes_half
 from tsr.trainer.report import REPORT_SECONDS, TrainReport, remaining_seconds
@@ -68,9 +66,8 @@ def train_on_volume(
             f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
             "the ladder's passes then differ and each needs a crop"
         )
-    sources = internal_sources(video, config.crop, config.examples, exposure_after(2, exposures[0]))
-    sampler = CropSampler(sources, config.crop, device)
-    validation = Validation(video, device, exposures)
+    sampler = crop_sampler(video, config, config.examples, device, exposures)
+    validation = Validation(video, device, exposures, config.interpolation)
     policy = learning_rate_policy(config)
     consistency = between_frames(video, config, state, exposures[0])
     usual = step_function(state, sampler, config, exposures)
@@ -146,7 +143,14 @@ def between_frames(
         return None
     device = state.generator.device
     half = computes_half(config, device)
-    consistency = Consistency(video, config.crop, device, exposure=exposure, half=half)
+    consistency = Consistency(
+        video,
+        config.crop,
+        device,
+        exposure=exposure,
+        half=half,
+        interpolation=config.interpolation,
+    )
     if state.maker is not None:  # a resumed run goes on with the frames that it had
         maker = TsrNetwork(config.channels).to(device)
         maker.load_state_dict(state.maker)

@@ -9,7 +9,7 @@ import torch
 from tsr.core.exposure import FULL
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.crops import CropSampler
-from tsr.trainer.examples import internal_sources
+from tsr.trainer.moved import crop_sampler
 from tsr.trainer.state import TrainState
 from tsr.trainer.step import step_function
 
@@ -34,5 +34,5 @@ def seconds_per_step(
 def seconds_per_step_here(config: TrainConfig, device: torch.device) -> float:
     """The same before there is a video: of noise."""
     noise = np.random.default_rng(0).random((3, *(2 * n for n in config.crop)), dtype=np.float32)
-    sampler = CropSampler(internal_sources(noise, config.crop, "both"), config.crop, device)
+    sampler = crop_sampler(noise, config, "both", device)
     return seconds_per_step(sampler, config, (FULL,))

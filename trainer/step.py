@@ -16,7 +16,7 @@ from tsr.trainer.network import EDGE_FRAMES
 from tsr.trainer.optimiser import set_rate
 from tsr.trainer.precision import computes_half
 from tsr.trainer.state import TrainState
-from tsr.trainer.torch_ops import interpolated
+from tsr.trainer.torch_ops import examples
 
 CONSISTENCY_WEIGHT = 4.0
 """Of the consistency's squared error beside the examples': a mean of two frames errs less than a
@@ -112,8 +112,7 @@ def padded_crops(
     exposures: Sequence[float],
 ) -> Batch:
     """Crops that are padded with zeros inside the network."""
-    htr = sampler.draw(config.batch, generator)  # (B, 3, T, H, W)
-    base = interpolated(htr, exposures)
+    htr, base = examples(sampler.draw(config.batch, generator), exposures)  # (B, 3, T, H, W)
     return Batch(base, (htr - base)[:, :, EDGE_FRAMES:-EDGE_FRAMES])
 
 
@@ -130,8 +129,8 @@ def with_surroundings(
     """
     least = len(exposures) if len(set(exposures)) > 1 else 1
     count = max(config.batch // (2 if consistency is None else 4), least)
-    htr = sampler.draw(count, generator, NETWORK_HALO.h)  # (B, 3, T, H + 16, W + 16)
-    base = interpolated(htr, exposures)
+    # (B, 3, T, H + 16, W + 16)
+    htr, base = examples(sampler.draw(count, generator, NETWORK_HALO.h), exposures)
     wanted = (htr - base)[:, :, *INSIDE]
     if consistency is None:
         return Batch(base, wanted)
@@ -151,17 +150,17 @@ def errors(
         residual: the network's.
         group: the crops asked about; the errors are what they add to those of the `batch`.
     """
-    examples, share = len(group.base), len(group.base) / len(batch.base)
+    count, share = len(group.base), len(group.base) / len(batch.base)
     given, half = group.base, computes_half(config, group.base.device)
     if group.between is not None:
         given = torch.cat([given, group.between])
     # A cache of converted weights would be shared by all threads.
     with torch.autocast(given.device.type, torch.bfloat16, enabled=half, cache_enabled=False):
         made = residual(given.contiguous(memory_format=torch.channels_last_3d)).float()
-    loss = share * (made[:examples] - group.wanted).square().mean()
+    loss = share * (made[:count] - group.wanted).square().mean()
     if consistency is None or group.between is None or batch.between is None:
         return loss, loss
     assert group.known is not None  # drawn together
     share = len(group.between) / len(batch.between)
-    frames = group.between[:, :, *INSIDE] + made[examples:]
+    frames = group.between[:, :, *INSIDE] + made[count:]
     return loss, loss + share * CONSISTENCY_WEIGHT * consistency.error(frames, group.known)

@@ -3,10 +3,13 @@
 import functools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from tsr.core import motion
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.rect import opened
 from tsr.core.resize import cubic_taps, double_taps
 from tsr.core.tiling import NETWORK_HALO
@@ -32,6 +35,34 @@ def cubic_t2(ltr: Tensor, exposure: float = FULL) -> Tensor:
 def _cubic_matrix(frames: int, exposure: float, device: torch.device) -> Tensor:
     """(2T, T) on the device, kept there: a recorded step cannot copy from the host."""
     return torch.from_numpy(double_taps(frames, exposure).matrix()).to(device)
+
+
+def network_input(
+    ltr: Tensor, exposure: float = FULL, interpolation: Interpolation = "cubic"
+) -> Tensor:
+    """(B, C, T, H, W) → (B, C, 2T, H, W): what a pass gives the network of whole frames."""
+    if interpolation == "cubic":
+        return cubic_t2(ltr, exposure)
+    videos = [motion.doubled(video, exposure) for video in ltr.float().cpu().numpy()]
+    return torch.from_numpy(np.stack(videos)).to(ltr.device)
+
+
+def examples(drawn: Tensor, exposures: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Crops as they are drawn → their frames (B, 3, T, H, W), and what the network is given.
+
+    Args:
+        drawn: (B, 3, T, H, W), or with what the network is given (`tsr.trainer.moved`).
+        exposures: as for `interpolated`.
+    """
+    if drawn.shape[1] == 3:
+        return drawn, interpolated(drawn, exposures)
+    frames, *given = (drawn[:, first : first + 3] for first in range(0, drawn.shape[1], 3))
+    if len(given) == 1:
+        return frames, given[0]
+    kinds = list(dict.fromkeys(exposures))
+    rows = torch.arange(len(drawn), device=drawn.device).tensor_split(len(exposures))
+    parts = [given[kinds.index(e)][some] for some, e in zip(rows, exposures, strict=True)]
+    return frames, torch.cat(parts)
 
 
 def interpolated(htr: Tensor, exposures: Sequence[float]) -> Tensor:

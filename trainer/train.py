@@ -112,6 +112,7 @@ def train(
         exposure = estimate.exposure
     if exposure is not None:
         ladder = replace(ladder, exposure=exposure)
+    ladder = replace(ladder, interpolation=config.interpolation)
     stamp = stamp_video(info)
 
     settings = {**config.to_dict(), **origin(wanted, start_from)}
@@ -122,7 +123,9 @@ def train(
     with stop_on_signal() as stop:
         config = settle_examples(video, config, state, ladder.pass_exposures, stop, report, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
-            validation = Validation(video, state.generator.device, ladder.pass_exposures)
+            validation = Validation(
+                video, state.generator.device, ladder.pass_exposures, ladder.interpolation
+            )
             state.save(state_file, identity)
         else:
             validation = train_on_volume(

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.volume import Volume
 from tsr.trainer.network import TsrNetwork
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
+from tsr.trainer.torch_ops import backproject_t2, network_input, pad_halo, rect2
 
 VALIDATION_VOXELS = 250_000
 """About this much video is predicted per validation: a second or two on two cores."""
@@ -45,10 +46,15 @@ class Validation:
         device: where to compute.
         exposures: of the frames that each network pass of the ladder is given; the mean squared
             error is over all passes.
+        interpolation: what the network is given.
     """
 
     def __init__(
-        self, video: Volume, device: torch.device, exposures: Sequence[float] = (FULL,)
+        self,
+        video: Volume,
+        device: torch.device,
+        exposures: Sequence[float] = (FULL,),
+        interpolation: Interpolation = "cubic",
     ) -> None:
         counts = Counter(exposures)
         voxels = VALIDATION_VOXELS // len(counts)
@@ -56,7 +62,7 @@ class Validation:
         self.questions = []
         for exposure, count in counts.items():
             ltr = rect2(self.truth, exposure)
-            base = cubic_t2(ltr, exposure)
+            base = network_input(ltr, exposure, interpolation)
             self.questions.append(Question(ltr, base, exposure, count / len(exposures)))
         self.cubic_psnr = self._psnr(lambda base: base)
 

@@ -1,0 +1,123 @@
+"""Motion-compensated interpolation in time: what a network pass is given to improve.
+
+The paper gives the network cubic interpolation in time (4.1), in which what moves fades from place
+to place. Here each pixel is moved along its motion between two frames instead, so that the network
+need not learn to move things, only what moving them leaves wrong: their blur, and motion that is
+too fast to be told. The motion is found patch by patch, from coarse to fine (dense inverse search,
+Kroeger et al., ECCV 2016, without its variational refinement), at the size of the rung, where a few
+pixels per frame are usual. Pairs then average to the frame that is known, as behind the network.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tsr.core import motion_loops as loops
+from tsr.core.backproject import backproject_t
+from tsr.core.cores import usable_cores
+from tsr.core.exposure import FULL
+from tsr.core.rect import exposure_weights
+from tsr.core.volume import Volume
+
+Flow = NDArray[np.float32]
+"""(2, H, W) pixels down and right that each pixel of a frame has moved in another."""
+
+
+def doubled(video: Volume, exposure: float = FULL) -> Volume:
+    """(C, T, H, W) in [0, 1] → (C, 2T, H, W), a little beyond that range in places.
+
+    Args:
+        exposure: of the frames given, as a fraction of their interval.
+    """
+    frames = video.shape[1]
+    return moved(video, np.arange(2 * frames), 0, frames, exposure)
+
+
+def moved(
+    given: Volume, wanted: NDArray[np.intp], first: int, num_given: int, exposure: float = FULL
+) -> Volume:
+    """Some frames at twice the rate, each the same whichever others are asked for.
+
+    Args:
+        given: frames `first` to … of a video, (C, T, H, W).
+        wanted: their numbers at twice the rate, in order; some may repeat. The frames under them
+            and one on each side must be given, but beyond the ends of the video.
+        num_given: frames of the whole video.
+        exposure: of these, as a fraction of their interval.
+
+    Returns:
+        (C, len(wanted), H, W). The first and the last frame of the video repeat.
+    """
+    channels, _, height, width = given.shape
+    low, high = int(wanted[0]) // 2, int(wanted[-1]) // 2 + 1
+    made = np.zeros((2 * (high - low), channels, height, width), np.float32)
+    frames = np.ascontiguousarray(given.swapaxes(0, 1))
+    pairs = range(max(low - 1, 0), min(high, num_given - 1))
+    greys = [_pyramid(frames[n - first].mean(0)) for n in range(pairs.start, pairs.stop + 1)]
+    # A frame shows the centre of gravity of its exposure, from which fast frames are counted.
+    late = float(exposure_weights(2, exposure)[1])
+    times = ((1 - late) / 2, 1 - late / 2)
+
+    def fill(pair: int) -> None:
+        before, after = frames[pair - first], frames[pair + 1 - first]
+        ends = greys[pair - pairs.start], greys[pair + 1 - pairs.start]
+        forth, back = _flow(*ends), _flow(*ends[::-1])
+        for time, place in zip(times, (2 * pair + 1, 2 * pair + 2), strict=True):
+            if 2 * low <= place < 2 * high:
+                result = made[place - 2 * low]
+                loops.add_moved(before, forth, time, 1 - time, result)
+                loops.add_moved(after, back, 1 - time, time, result)
+
+    _each(fill, pairs)
+    if low == 0:
+        made[0] = frames[-first]
+    if high == num_given:
+        made[-1] = frames[num_given - 1 - first]
+    under = given[:, low - first : high - first]
+    known = backproject_t(np.ascontiguousarray(made.swapaxes(0, 1)), under, exposure)
+    return np.ascontiguousarray(known[:, wanted - 2 * low])
+
+
+def flow(before: NDArray[np.float32], after: NDArray[np.float32]) -> Flow:
+    """Where each pixel of a grey frame (H, W) in [0, 1] is in another; 0 in frames smaller than a
+    patch, in which nothing can be followed."""
+    return _flow(_pyramid(before), _pyramid(after))
+
+
+def _pyramid(grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The frame, and halves of it that hold more than a patch."""
+    sizes = [np.ascontiguousarray(grey, np.float32)]
+    while min(sizes[-1].shape) // 2 > loops.PATCH:
+        small = np.empty([side // 2 for side in sizes[-1].shape], np.float32)
+        loops.halve(sizes[-1], small)
+        sizes.append(small)
+    return sizes
+
+
+def _flow(before: list[NDArray[np.float32]], after: list[NDArray[np.float32]]) -> Flow:
+    found = np.zeros((2, *(side // 2 + 1 for side in before[-1].shape)), np.float32)
+    if min(before[-1].shape) < loops.PATCH:
+        return np.zeros((2, *before[-1].shape), np.float32)
+    for now, then in zip(reversed(before), reversed(after), strict=True):
+        patches = [-(-(side - loops.PATCH) // loops.STRIDE) + 1 for side in now.shape]
+        motion, slope = np.empty((2, *patches), np.float32), np.empty((2, *now.shape), np.float32)
+        loops.begin(found, motion)
+        loops.slopes(now, slope)
+        loops.search(now, then, slope, motion)
+        found = np.empty((2, *now.shape), np.float32)
+        loops.spread(now, then, motion, found)
+    return found
+
+
+def _each(work: Callable[[int], None], numbers: Iterable[int]) -> None:
+    """Do all of it, on as many threads as there are cores."""
+    threads = usable_cores()
+    if threads == 1:
+        for number in numbers:
+            work(number)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, numbers):
+            pass
