@@ -15,8 +15,8 @@ PATCH = 8
 """Pixels of a patch's side: the smallest frame in which motion is looked for."""
 STRIDE = 4
 """Pixels from patch to patch: half of each overlaps the next."""
-DESCENTS = 12
-"""Gauss-Newton steps per patch and round at most; most patches need three."""
+DESCENTS = 5
+"""Gauss-Newton steps per patch and round at most; twelve find nothing better."""
 ROUNDS = 2
 """Times that patches ask their neighbours for a better motion, then refine it. With one, motion
 faster than a patch's reach is lost on some scenes; three gain nothing."""
@@ -28,8 +28,9 @@ FLAT = 1e-9
 """Determinant of a patch's structure below which its motion cannot be told."""
 LEVEL = 1 / 255
 """Brightness below which two patches fit a pixel alike."""
-SETTLING = 3
-"""Times that a flow is followed back from where a pixel arrives to where it started."""
+SETTLING = 1
+"""Times that a flow is followed back from where a pixel arrives to where it started; three times
+change nothing."""
 SHARPNESS = -0.75
 """Of the cubic by which frames are read between pixels (Keys' a). -0.5, as elsewhere, loses 0.1 dB
 here, where two frames are mixed that are each a little softer for it."""
