@@ -78,6 +78,8 @@ def result(
         ScaleLadder(QUARTER, 8, 0.6, HALF),
         ScaleLadder(SIXTEENTH, 8),
         ScaleLadder(QUARTER, 8, 0.6, QUARTER),
+        ScaleLadder(EIGHTH, 8, interpolation="motion"),
+        ScaleLadder(QUARTER, 8, 0.6, HALF, "motion"),
     ],
     ids=str,
 )

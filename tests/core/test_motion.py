@@ -1,0 +1,96 @@
+"""Frames moved along their motion: what is found, what is made of it, and what must not show."""
+
+import numpy as np
+import pytest
+
+from tsr.core import motion
+from tsr.core.metrics import psnr
+from tsr.core.rect import rect_downsample
+from tsr.core.resize import apply_taps, double_taps
+from tsr.core.volume import Volume
+from tsr.evaluation.moving_scenes import Drift
+from tsr.evaluation.scenes import render
+
+SPEED = 2.5
+"""Pixels per frame of the slow video."""
+
+
+@pytest.fixture(scope="module")
+def truth() -> Volume:
+    """A texture that drifts, at twice the rate."""
+    scene = Drift(speed=SPEED / 8, direction=0.7, seed=3)
+    return rect_downsample(np.stack(list(render(scene, 64, 72, 88)), axis=1), 4)
+
+
+@pytest.fixture(scope="module")
+def slow(truth: Volume) -> Volume:
+    return rect_downsample(truth, 2)
+
+
+def test_a_texture_s_motion_is_found(slow: Volume) -> None:
+    """Everywhere inside, to a tenth of a pixel, forth and back."""
+    grey = slow.mean(axis=0)
+    for sign, (before, after) in ((1, (grey[3], grey[4])), (-1, (grey[4], grey[3]))):
+        found = motion.flow(before, after)[:, 12:-12, 12:-12]
+        length = np.hypot(*found)
+        assert abs(np.median(length) - SPEED) < 0.05
+        direction = np.arctan2(*np.median(found, axis=(1, 2)))
+        assert abs(np.cos(direction - np.arctan2(np.sin(0.7), np.cos(0.7)))) > 0.99
+        assert np.abs(found - np.median(found, axis=(1, 2), keepdims=True)).mean() < 0.1
+        first = found if sign == 1 else first  # noqa: F821
+    assert np.abs(first + found).mean() < 0.1
+
+
+def test_what_moves_is_better_moved_than_faded(truth: Volume, slow: Volume) -> None:
+    moved = motion.doubled(slow)
+    faded = apply_taps(slow, double_taps(slow.shape[1]), 1)
+    inner = (slice(None), slice(2, -2), slice(8, -8), slice(8, -8))
+    assert psnr(moved[inner], truth[inner]) > psnr(faded[inner], truth[inner]) + 6
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.6, 0.5, 0.0])
+def test_pairs_average_to_the_frames_given(slow: Volume, exposure: float) -> None:
+    moved = motion.doubled(slow, exposure)
+    assert moved.shape == (3, 2 * slow.shape[1], *slow.shape[2:])
+    np.testing.assert_allclose(rect_downsample(moved, 2, exposure), slow, atol=1e-6)
+
+
+def test_an_instant_stays_the_first_of_its_pair(slow: Volume) -> None:
+    np.testing.assert_allclose(motion.doubled(slow, 0.0)[:, 0::2], slow, atol=1e-6)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 4), (2, 7), (5, 8)])
+def test_a_part_has_the_bits_of_the_whole(slow: Volume, first: int, last: int) -> None:
+    """Wherever the video is cut, whatever is asked for with it, also beyond its ends."""
+    frames = slow.shape[1]
+    whole = motion.doubled(slow)
+    wanted = np.arange(2 * first, 2 * last)
+    start, stop = max(first - 1, 0), min(last + 1, frames)
+    part = motion.moved(slow[:, start:stop], wanted, start, frames)
+    np.testing.assert_array_equal(part, whole[:, wanted])
+    repeated = np.repeat(wanted, 2)[1:]
+    again = motion.moved(slow[:, start:stop], repeated, start, frames)
+    np.testing.assert_array_equal(again, whole[:, repeated])
+
+
+def test_threads_do_not_show(slow: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for cores in (1, 3):
+        monkeypatch.setattr(motion, "usable_cores", lambda cores=cores: cores)
+        made.append(motion.doubled(slow))
+    np.testing.assert_array_equal(*made)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (8, 8), (9, 17), (33, 16)])
+def test_any_size_is_taken(size: tuple[int, int]) -> None:
+    """Where not even a patch fits, frames fade."""
+    video = np.random.default_rng(0).random((3, 4, *size), np.float32)
+    moved = motion.doubled(video)
+    assert np.isfinite(moved).all()
+    np.testing.assert_allclose(rect_downsample(moved, 2), video, atol=1e-6)
+
+
+def test_a_still_picture_stays_as_it_is() -> None:
+    picture = np.random.default_rng(0).random((3, 1, 24, 40), np.float32)
+    moved = motion.doubled(np.repeat(picture, 5, axis=1))
+    np.testing.assert_allclose(moved, np.repeat(picture, 10, axis=1), atol=1e-5)
