@@ -152,8 +152,9 @@ def between_frames(
         interpolation=config.interpolation,
     )
     if state.maker is not None:  # a resumed run goes on with the frames that it had
-        maker = TsrNetwork(config.channels).to(device)
+        maker = TsrNetwork(config.channels)
         maker.load_state_dict(state.maker)
+        maker.place(device)  # as it was: oneDNN rounds otherwise in another layout
         consistency.remake(maker)
     return consistency
 

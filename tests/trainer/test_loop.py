@@ -70,6 +70,21 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     assert errors == expected
 
 
+def test_a_wide_network_goes_on_with_the_same_frames_between(
+    video: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of FP32's presets round by the layout of their weights, which a file does not keep."""
+    monkeypatch.setattr(loop, "REMAKE_SHARE", 1.0)  # made before the interruption, used behind it
+    config = replace(CONFIG, channels=48, precision="fp32", steps=4, validate_every=4)
+    unbroken, first, second = (TrainState.fresh(config, CPU) for _ in range(3))
+    train_on_volume(video, config, unbroken)
+    train_on_volume(video, config, first, stop=stopping_after(3))
+    first.save(tmp_path / "state", IDENTITY)
+    second.load(tmp_path / "state", IDENTITY)
+    train_on_volume(video, config, second)
+    assert weights(second) == weights(unbroken)
+
+
 def test_training_learns(video: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a tiny network soon predicts the video better than at its start, from examples alone:
     the validation sees nothing else (test_consistency)."""
