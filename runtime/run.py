@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -168,9 +169,12 @@ def run(
         stages["encode"] += time.perf_counter() - before
 
     burst = segment if backend.lag else 1
-    with reader_for(backend, info) as reader, writer:
-        decoded = _timed(iter(reader), stages, "decode")
-        frames = ahead(decoded, max(DECODED_AHEAD, burst))
+    with (
+        reader_for(backend, info) as reader,
+        writer,
+        # Closed before the reader, which cannot be while a thread decodes.
+        closing(ahead(_timed(iter(reader), stages, "decode"), max(DECODED_AHEAD, burst))) as frames,
+    ):
         made = groups(frames, info, ladder, backend, segment)
         with Behind(write, ladder.factor * burst) as encode:
             for frame in fetched(made, info, backend, encoding):
