@@ -139,19 +139,20 @@ def train(
             )
         if state.misled:
             note("the video's own rate misled the training, which went on from examples alone")
-        interrupted = stop()
-    if not interrupted and in_vain(state, validation.cubic_psnr):
-        note(
-            f"plain interpolation is better here after all: {validation.cubic_psnr:.2f} dB, "
-            f"{state.best_psnr:.2f} dB by the whole training"
-        )
-        config = replace(config, examples="none")
+        interrupted = stop() and config.examples != "none"
+    # What follows, after the state was saved, a resumed run does not see.
+    if config.examples != "none":
+        if interrupted or not state.history:
+            validate(state, validation)
+        if in_vain(state, validation.cubic_psnr, lent=start_from is not None):
+            note(
+                f"plain interpolation is better {'so far' if interrupted else 'here after all'}: "
+                f"{validation.cubic_psnr:.2f} dB, {state.best_psnr:.2f} dB by step {state.step}"
+            )
+            config = replace(config, examples="none")
     if config.examples == "none":
         state.network.silence()
-    if config.examples == "none" or not state.history or interrupted:
-        # After the state was saved, so that a resumed run repeats what an unbroken one does.
         validate(state, validation)
-    interrupted = interrupted and config.examples != "none"
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(
@@ -210,12 +211,14 @@ def settle_examples(
     return config
 
 
-def in_vain(state: TrainState, cubic: float) -> bool:
-    """Whether a training of which the rehearsals promised nothing has never done better than cubic
-    interpolation, either."""
+def in_vain(state: TrainState, cubic: float, *, lent: bool) -> bool:
+    """Whether a training has never done better than cubic interpolation and nothing else speaks for
+    it: no rehearsal promised more, or its last part, which teaches what no validation sees, has not
+    begun and the first weights were not `lent` by a model that went through one."""
     promised = state.choice["gains"].values() if state.choice else ()
-    made = [psnr for _, _, psnr in state.history]
-    return bool(promised) and max(promised) <= 0 and bool(made) and max(made) <= cubic
+    hopeless = bool(promised) and max(promised) <= 0
+    untaught = state.last_part is None and not lent
+    return (hopeless or untaught) and max(psnr for *_, psnr in state.history) <= cubic
 
 
 def resume_file(model: Path) -> Path:

@@ -40,6 +40,44 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(("steps", "minutes"), [(1, None), (100, 1e-9)])
+def test_a_training_too_short_to_learn_leaves_interpolation(
+    tmp_path: Path, steps: int, minutes: float | None
+) -> None:
+    """One step, or none, from weights drawn by chance: that is worse, and said."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    model, told = tmp_path / "m.safetensors", list[str]()
+    config = replace(CONFIG, channels=8, steps=steps, max_minutes=minutes, learning_rate=1e-6)
+    result = train(clip, model, config, note=told.append)
+    assert result.steps <= 1
+    assert not result.interrupted
+    assert result.psnr == pytest.approx(result.cubic)
+    assert any("interpolation is better here after all" in line for line in told)
+    network, card = load_model(model)
+    assert not network.layers[-1].weight.any()
+    assert card.settings["examples"] == "none"
+
+
+def test_what_an_interrupted_training_has_not_learned_yet_is_not_in_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the examples are chosen there are random weights alone: the model interpolates, and the
+    state is what a run goes on from to the same file."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    config, told = replace(CONFIG, channels=8, examples="auto", steps=4), list[str]()
+    a, b = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    train(clip, a, config)
+    with monkeypatch.context() as patched:
+        patched.setattr("tsr.trainer.train.choose_examples", lambda *_, **__: None)
+        patched.setattr("tsr.trainer.train.stop_on_signal", lambda: nullcontext(lambda: True))
+        result = train(clip, b, config, note=told.append)
+    assert (result.interrupted, result.steps) == (True, 0)
+    assert any("interpolation is better so far" in line for line in told)
+    assert not load_model(b)[0].layers[-1].weight.any()
+    train(clip, b, config, resume=True)
+    assert a.read_bytes() == b.read_bytes()
+
+
 def test_training_starts_from_another_models_weights(tmp_path: Path) -> None:
     """So that a first step at no learning rate to speak of leaves them; the card tells which model
     it was, and a resumed run must name the same."""
