@@ -1,6 +1,7 @@
 """The training loop: examples in, better weights out, until the budget is used."""
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +83,7 @@ def train_on_volume(
         rate = policy.rate(used, state.errors[state.last_part or 0 :])
         if state.last_part is None and last_part_begins(config, used, rate):
             if not state.history or state.history[-1][0] < state.step:  # to know what was learned
-                validate(state, validation, mean_loss(losses, state.step, config))
+                validate(state, validation, config, mean_loss(losses, state.step, config))
                 losses.clear()
             state.last_part, state.learned = len(state.history), copied(state.best)
             policy = learning_rate_policy(config)
@@ -101,7 +102,7 @@ def train_on_volume(
         if due or now - reported >= REPORT_SECONDS:
             loss = mean_loss(losses, state.step, config)
             if due:  # also when interrupted: the run that goes on starts behind this step
-                validate(state, validation, loss)
+                validate(state, validation, config, loss)
                 losses.clear()
                 if state.misled and consistency is not None:
                     consistency, policy = None, learning_rate_policy(config)
@@ -173,18 +174,30 @@ def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
         SettingsError: the training diverged.
     """
     loss = float(torch.stack(losses).mean()) if losses else 0.0
-    if not loss < float("inf"):
+    check_finite(loss, step, config)
+    return loss
+
+
+def check_finite(measured: float, step: int, config: TrainConfig) -> None:
+    """Raise `SettingsError` if what was measured of the weights says that they blew up."""
+    if not math.isfinite(measured):
         raise SettingsError(
             f"training diverged before step {step}; lower --learning-rate "
             f"(it was {config.learning_rate:g})"
         )
-    return loss
 
 
-def validate(state: TrainState, validation: Validation, loss: float = 0.0) -> None:
+def validate(
+    state: TrainState, validation: Validation, config: TrainConfig, loss: float = 0.0
+) -> None:
     """Validate the weights; keep them if they are the best so far, or go back if they were misled
-    (see `TrainState`). `loss` is entered into the history beside it."""
+    (see `TrainState`). `loss` is entered into the history beside it.
+
+    Raises:
+        SettingsError: the training diverged, in its last step maybe, whose loss is from before it.
+    """
     psnr = validation.psnr(state.network)
+    check_finite(psnr, state.step, config)
     state.history.append((state.step, loss, psnr))
     if psnr > state.best_psnr or state.maker is not None:
         state.best, state.best_psnr = copied(state.network.state_dict()), psnr

@@ -143,7 +143,7 @@ def train(
     # What follows, after the state was saved, a resumed run does not see.
     if config.examples != "none":
         if interrupted or not state.history:
-            validate(state, validation)
+            validate(state, validation, config)
         if in_vain(state, validation.cubic_psnr, lent=start_from is not None):
             note(
                 f"plain interpolation is better {'so far' if interrupted else 'here after all'}: "
@@ -152,7 +152,7 @@ def train(
             config = replace(config, examples="none")
     if config.examples == "none":
         state.network.silence()
-        validate(state, validation)
+        validate(state, validation, config)
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(

@@ -118,6 +118,13 @@ def test_divergence_is_said_in_one_line(video: NDArray[np.float32]) -> None:
         train_on_volume(video, config, TrainState.fresh(config, CPU))
 
 
+def test_divergence_in_the_last_step_is_said_too(video: NDArray[np.float32]) -> None:
+    """Its loss is from before the weights moved; the validation behind it is no number."""
+    config = replace(CONFIG, optimiser="adam", learning_rate=1e30, steps=1)
+    with pytest.raises(SettingsError, match="diverged before step 1; lower --learning-rate"):
+        train_on_volume(video, config, TrainState.fresh(config, CPU))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
