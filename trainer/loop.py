@@ -30,6 +30,10 @@ with their surroundings, as at run time, instead of zeros, half as many in the s
 of those come from the video's own rate (`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at
 ×8, by clip."""
 
+ONE_PRESS = 1.0
+"""Seconds in which signals count as one: GNU timeout signals the process and then its group, and to
+end at the second would lose all steps since the last validation."""
+
 TAUGHT_LEAST = 1.0
 """dB over cubic interpolation that are taken to have been taught at least, since a validation moves
 by some tenths of a dB from chance."""
@@ -242,18 +246,21 @@ def progress(config: TrainConfig, state: TrainState) -> float:
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a question asked between steps; a second one interrupts."""
-    asked = False
+    """Make the first Ctrl-C or SIGTERM a question asked between steps; a later one interrupts, if
+    it comes more than `ONE_PRESS` seconds behind."""
+    asked: float | None = None
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        now = time.monotonic()
+        if asked is None:
+            asked = now
+        elif now - asked > ONE_PRESS:
             raise KeyboardInterrupt
-        asked = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: asked is not None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Training runs: the same bytes for the same seed, across interruptions too."""
 
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from short_training import CONFIG, CPU, IDENTITY, stopping_after
 from tsr.core.errors import SettingsError
 from tsr.trainer import loop
 from tsr.trainer.config import TrainConfig
-from tsr.trainer.loop import train_on_volume
+from tsr.trainer.loop import stop_on_signal, train_on_volume
 from tsr.trainer.state import TrainState
 
 
@@ -123,6 +124,23 @@ def test_divergence_in_the_last_step_is_said_too(video: NDArray[np.float32]) -> 
     config = replace(CONFIG, optimiser="adam", learning_rate=1e30, steps=1)
     with pytest.raises(SettingsError, match="diverged before step 1; lower --learning-rate"):
         train_on_volume(video, config, TrainState.fresh(config, CPU))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_at_once_is_one(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """As GNU timeout sends it; who presses again later wants the end at once."""
+    before = signal.getsignal(number)
+    with stop_on_signal() as stop:
+        assert not stop()
+        for _ in range(2):
+            signal.raise_signal(number)
+            assert stop()
+        monkeypatch.setattr(loop, "ONE_PRESS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize(
