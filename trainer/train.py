@@ -12,10 +12,11 @@ from typing import Any, Literal
 import torch
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info, picked
-from tsr.core.errors import SettingsError
+from tsr.core.errors import OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.pipes import is_pipe
 from tsr.core.volume import Volume
 from tsr.trainer import warm_start
 from tsr.trainer.choose import choose_examples
@@ -89,7 +90,7 @@ def train(
     """
     path = clip.path if isinstance(clip, ClipInfo) else clip
     inputs = (path,) if start_from is None else (path, start_from)
-    check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    check_model_output(model, inputs, overwrite or resume)
     state_file = resume_file(model)
     state = TrainState.fresh(config, choose_device(device))
     if start_from is not None:
@@ -209,6 +210,15 @@ def settle_examples(
     if config.examples == "auto" and state.choice is not None:
         return replace(config, examples=state.choice["examples"])
     return config
+
+
+def check_model_output(model: Path, inputs: tuple[Path, ...], overwrite: bool) -> None:
+    """`check_output` for one file: no pipe, no folder."""
+    if is_pipe(model):
+        raise OutputError(f"{model} is a pipe, and a model is a file; give -o NAME.safetensors")
+    check_output(model, inputs=inputs, overwrite=overwrite)
+    if model.is_dir():
+        raise OutputError(f"output {model} is a folder; choose another name with -o")
 
 
 def in_vain(state: TrainState, cubic: float, *, lent: bool) -> bool:

@@ -1,6 +1,7 @@
 """From a video to a model file: the same bytes for the same seed, and what a run starts from."""
 
 import itertools
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,25 @@ def test_short_videos_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ClipError, match=f"{count} frames?; training needs at least 8"):
             whole_run(clip, tmp_path / "m.safetensors")
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_model_is_written_to_a_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to a pipe, nor in the place of a folder; said before any video is read."""
+    from commands import refusal
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for output, words in (
+        ("-", "a model is a file; give -o"),
+        ("fifo", "a model is a file; give -o"),
+        ("folder", "is a folder; choose another name"),
+        (".", "is a folder; choose another name"),
+    ):
+        assert words in refusal("tsr-train", "none.mp4", "-o", output, "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "folder"]
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
