@@ -65,12 +65,8 @@ def train_on_volume(
     """
     if config.examples == "auto" or config.examples == "none":
         raise SettingsError(f"examples is {config.examples}; expected a kind to learn from")
+    check_batch(config, exposures)
     device = next(state.network.parameters()).device
-    if len(set(exposures)) > 1 and config.batch < len(exposures):
-        raise SettingsError(
-            f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
-            "the ladder's passes then differ and each needs a crop"
-        )
     sampler = crop_sampler(video, config, config.examples, device, exposures)
     validation = Validation(video, device, exposures, config.interpolation)
     policy = learning_rate_policy(config)
@@ -119,6 +115,16 @@ def train_on_volume(
             checkpoint()
             break
     return validation
+
+
+def check_batch(config: TrainConfig, exposures: Sequence[float]) -> None:
+    """Raise `SettingsError` if a ladder's passes differ and a batch has no crop for each."""
+    learns = config.examples != "none"
+    if learns and len(set(exposures)) > 1 and config.batch < len(exposures):
+        raise SettingsError(
+            f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
+            "the ladder's passes then differ and each needs a crop"
+        )
 
 
 def last_part_begins(config: TrainConfig, used: float, rate: float) -> bool:

@@ -23,7 +23,7 @@ from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.exposure import ExposureMeter
-from tsr.trainer.loop import stop_on_signal, train_on_volume, validate
+from tsr.trainer.loop import check_batch, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.report import Report
 from tsr.trainer.state import TrainState
@@ -114,6 +114,7 @@ def train(
     if exposure is not None:
         ladder = replace(ladder, exposure=exposure)
     ladder = replace(ladder, interpolation=config.interpolation)
+    check_batch(config, ladder.pass_exposures)
     stamp = stamp_video(info)
 
     settings = {**config.to_dict(), **origin(wanted, start_from)}

@@ -170,6 +170,21 @@ def test_the_model_says_which_exposure_it_was_trained_for(tmp_path: Path) -> Non
     assert one != other
 
 
+def test_a_batch_without_a_crop_for_every_pass_is_refused_before_examples_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rehearsals take minutes; who learns nothing needs no crops."""
+    clip, model = tmp_path / "in.mp4", tmp_path / "m.safetensors"
+    clips.write_video(clip, clips.rotating_spokes(12, 64, 80))
+    chosen: list[object] = []
+    monkeypatch.setattr("tsr.trainer.train.choose_examples", lambda *_, **__: chosen.append(1))
+    config = replace(CONFIG, examples="auto", batch=2)
+    with pytest.raises(SettingsError, match="batch is 2; expected 3 or more"):
+        train(clip, model, config, exposure=0.5)
+    assert not chosen
+    train(clip, model, replace(config, examples="none"), exposure=0.5)
+
+
 def test_short_videos_are_refused(tmp_path: Path) -> None:
     """One or three frames are nothing to learn from."""
     for count in (1, 3):
