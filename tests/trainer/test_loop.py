@@ -13,7 +13,7 @@ from short_training import CONFIG, CPU, IDENTITY, stopping_after
 
 from tsr.core.errors import SettingsError
 from tsr.trainer import loop
-from tsr.trainer.config import TrainConfig
+from tsr.trainer.config import HIGHEST_RATE, TrainConfig
 from tsr.trainer.loop import stop_on_signal, train_on_volume
 from tsr.trainer.state import TrainState
 
@@ -119,9 +119,12 @@ def test_divergence_is_said_in_one_line(video: NDArray[np.float32]) -> None:
         train_on_volume(video, config, TrainState.fresh(config, CPU))
 
 
-def test_divergence_in_the_last_step_is_said_too(video: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_divergence_in_the_last_step_is_said_too(
+    video: NDArray[np.float32], optimiser: Literal["adam", "muon"]
+) -> None:
     """Its loss is from before the weights moved; the validation behind it is no number."""
-    config = replace(CONFIG, optimiser="adam", learning_rate=1e30, steps=1)
+    config = replace(CONFIG, optimiser=optimiser, learning_rate=HIGHEST_RATE, steps=1)
     with pytest.raises(SettingsError, match="diverged before step 1; lower --learning-rate"):
         train_on_volume(video, config, TrainState.fresh(config, CPU))
 
@@ -149,7 +152,8 @@ def test_a_signal_that_comes_twice_at_once_is_one(
         {"steps": -1}, {"steps": 0}, {"channels": 0}, {"channels": 10**6}, {"batch": -2},
         {"seed": -1}, {"max_minutes": 0.0}, {"max_minutes": math.nan}, {"max_minutes": -1.0},
         {"learning_rate": 0.0}, {"learning_rate": -1.0}, {"learning_rate": math.nan},
-        {"learning_rate": math.inf}, {"crop": (15, 16, 16)}, {"crop": (16, 16, 4)},
+        {"learning_rate": math.inf}, {"learning_rate": 1e300}, {"crop": (15, 16, 16)},
+        {"crop": (16, 16, 4)},
     ],
 )  # fmt: skip
 def test_silly_settings_are_refused(changes: dict[str, Any]) -> None:
