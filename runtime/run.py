@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import (
-    ClipInfo,
-    ClipWriter,
-    choose_encoding,
-    probe,
-    retimed,
-)
+from tsr.core.clip_io import ClipInfo, ClipWriter, choose_encoding, probe, retimed
 from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.console import duration, percent
 from tsr.core.errors import ClipError, SettingsError
@@ -267,9 +261,10 @@ def choose_ladder(
     ladder = ScaleLadder(start, factor, exposure, finest, own.interpolation)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
+        larger = "video" if ladder.start == 1 else "--start-scale"
         raise SettingsError(
             f"{info.path} is {info.width}×{info.height}: at S×{ladder.start} its shorter side has "
-            f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger --start-scale"
+            f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger {larger}"
         )
     return ladder
 

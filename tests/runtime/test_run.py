@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
 from tsr.core.clip_io.pixels import to_rgb
-from tsr.core.errors import ModelError
+from tsr.core.errors import ModelError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime import cpu_backend, cuda_backend
 from tsr.runtime.cli import main
@@ -252,6 +252,14 @@ def test_another_factor_starts_where_motion_is_as_large(
     assert ladder == ScaleLadder(Fraction(start), factor)
     notes = factor_notes(card, ladder)
     assert ("--factor" in "".join(notes)) == (factor > int(own))
+
+
+@pytest.mark.parametrize(("start", "remedy"), [("1/2", "--start-scale"), ("1", "video")])
+def test_a_video_too_small_for_its_ladder_is_refused(clip: Path, start: str, remedy: str) -> None:
+    """With what helps: no scale is larger than full size."""
+    small = replace(probe(clip), height=12, width=64)
+    with pytest.raises(SettingsError, match=f"at least 16 are needed; use a larger {remedy}$"):
+        choose_ladder(models.card(), small, 8, Fraction(start))
 
 
 def test_segments_are_longer_on_a_gpu() -> None:
