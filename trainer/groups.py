@@ -5,7 +5,7 @@ else runs on one of them: with one of two cores busy, they took three to six tim
 core alone (benchmarks/busy.py). Cores that take a group of crops each, and the next one when they
 are done, meet once a step. One core or two make the same step of the same crops and weights. What
 all cores share rounds by their number: copies of the video, frames between the input's, and groups
-where there are more cores. So a training comes out the same, bit for bit, on as many threads alone.
+where there are more cores. So it takes as many threads for a training to be the same, bit for bit.
 """
 
 import functools
