@@ -122,6 +122,8 @@ def train(
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
+    elif state_file.exists():
+        note(f"starting anew; with --resume it would go on from {state_file.name}")
     with stop_on_signal() as stop:
         config = settle_examples(video, config, state, ladder.pass_exposures, stop, report, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing

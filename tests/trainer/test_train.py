@@ -79,6 +79,20 @@ def test_what_an_interrupted_training_has_not_learned_yet_is_not_in_its_model(
     assert a.read_bytes() == b.read_bytes()
 
 
+def test_who_starts_anew_is_told_that_there_is_something_to_go_on_from(tmp_path: Path) -> None:
+    """A killed training left its state and no model: nothing else would keep it from being lost."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    model, told = tmp_path / "m.safetensors", list[str]()
+    resume_file(model).write_bytes(b"of a training that was killed")
+    whole_run(clip, model, note=told.append)
+    assert [line for line in told if "--resume" in line] == [
+        "starting anew; with --resume it would go on from m.resume.safetensors"
+    ]
+    told.clear()
+    whole_run(clip, model, note=told.append, overwrite=True)
+    assert not any("--resume" in line for line in told)
+
+
 def test_training_starts_from_another_models_weights(tmp_path: Path) -> None:
     """So that a first step at no learning rate to speak of leaves them; the card tells which model
     it was, and a resumed run must name the same."""
