@@ -107,7 +107,7 @@ def pace(
     for _ in range(2):
         halves.append(Watch(device, seconds / 2))
         validation = train_on_volume(video, endless, state, stop=halves[-1])
-        validate(state, validation)
+        validate(state, validation, endless)
         state.last_part, state.learned = len(state.history), copied(state.best)
     start_up = sum(half.start_up for half in halves)
     per_step = statistics.mean(1 / half.rate for half in halves)

@@ -26,6 +26,16 @@ MAX_CHANNELS = 1024
 """Widest network on offer, eight times the paper's; a card that claims more is damaged."""
 
 
+KINDS = {
+    "settings": dict,
+    "validation": dict,
+    "precision": str,
+    "calibration": dict,
+    "versions": dict,
+}
+"""Of what a card tells besides; it may leave it out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VideoStamp:
     """The video a model was trained on."""
@@ -97,6 +107,9 @@ class ModelCard:
             video = VideoStamp(**{**plain["video"], "fps": _fraction(plain["video"]["fps"])})
             if type(plain["channels"]) is not int or not 1 <= plain["channels"] <= MAX_CHANNELS:
                 raise ValueError(f"{plain['channels']} channels")
+            for name, kind in KINDS.items():
+                if name in plain and not isinstance(plain[name], kind):
+                    raise ValueError(f"{name} is {str(plain[name])[:20]}")
             return cls(**{**plain, "ladder": ladder, "video": video})
         except (
             KeyError,

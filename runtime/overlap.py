@@ -6,7 +6,7 @@ a bound on how far they run ahead keeps the memory.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -15,10 +15,11 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+def ahead(items: Iterator[Item], depth: int) -> Generator[Item, None, None]:
     """The same items, of which up to `depth` are made before they are asked for.
 
-    What `items` raises is raised where its item would have come.
+    What `items` raises is raised where its item would have come. Closing waits for the item that is
+    being made; `items` can be closed only then.
     """
     done = object()
     pool = ThreadPoolExecutor(1)

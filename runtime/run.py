@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,13 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import (
-    ClipInfo,
-    ClipWriter,
-    choose_encoding,
-    probe,
-    retimed,
-)
+from tsr.core.clip_io import ClipInfo, ClipWriter, choose_encoding, probe, retimed
 from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.console import duration, percent
 from tsr.core.errors import ClipError, SettingsError
@@ -168,9 +163,12 @@ def run(
         stages["encode"] += time.perf_counter() - before
 
     burst = segment if backend.lag else 1
-    with reader_for(backend, info) as reader, writer:
-        decoded = _timed(iter(reader), stages, "decode")
-        frames = ahead(decoded, max(DECODED_AHEAD, burst))
+    with (
+        reader_for(backend, info) as reader,
+        writer,
+        # Closed before the reader, which cannot be while a thread decodes.
+        closing(ahead(_timed(iter(reader), stages, "decode"), max(DECODED_AHEAD, burst))) as frames,
+    ):
         made = groups(frames, info, ladder, backend, segment)
         with Behind(write, ladder.factor * burst) as encode:
             for frame in fetched(made, info, backend, encoding):
@@ -263,9 +261,10 @@ def choose_ladder(
     ladder = ScaleLadder(start, factor, exposure, finest, own.interpolation)
     short = int(min(info.height, info.width) * ladder.start)
     if short < SHORT_SIDE_MIN // 2:
+        larger = "video" if ladder.start == 1 else "--start-scale"
         raise SettingsError(
             f"{info.path} is {info.width}×{info.height}: at S×{ladder.start} its shorter side has "
-            f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger --start-scale"
+            f"{short} pixels, at least {SHORT_SIDE_MIN // 2} are needed; use a larger {larger}"
         )
     return ladder
 

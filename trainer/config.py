@@ -10,6 +10,9 @@ FixedExamples = Literal["within", "across", "both"]
 Examples = Literal["within", "across", "both", "none", "auto"]
 Preset = Literal["fast", "balanced", "paper"]
 
+HIGHEST_RATE = 1e30
+"""Far beyond any of use; optimisers multiply it, and what FP32 does not hold they cannot take."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -61,8 +64,11 @@ class TrainConfig:
                 raise SettingsError(f"{name} is {value}; expected {low} to {high}")
         if self.max_minutes is not None and not 0 < self.max_minutes < 1e5:
             raise SettingsError(f"max-minutes is {self.max_minutes}; expected more than 0")
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingsError(f"learning-rate is {self.learning_rate}; expected more than 0")
+        if not 0 < self.learning_rate <= HIGHEST_RATE:
+            raise SettingsError(
+                f"learning-rate is {self.learning_rate}; expected more than 0, {HIGHEST_RATE:g} at "
+                "most"
+            )
         if self.crop[0] % 2 or min(self.crop) < 8:
             raise SettingsError(f"crop is {self.crop}; expected an even number of frames, all ≥ 8")
 

@@ -3,8 +3,9 @@
 Cores that share every convolution wait for each other hundreds of times a step, and for whatever
 else runs on one of them: with one of two cores busy, they took three to six times as long as one
 core alone (benchmarks/busy.py). Cores that take a group of crops each, and the next one when they
-are done, meet once a step. And a training comes out the same on one core and on two; where there
-are more cores than groups, those that share a group's convolutions may round otherwise.
+are done, meet once a step. One core or two make the same step of the same crops and weights. What
+all cores share rounds by their number: copies of the video, frames between the input's, and groups
+where there are more cores. So it takes as many threads for a training to be the same, bit for bit.
 """
 
 import functools

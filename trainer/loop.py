@@ -1,6 +1,7 @@
 """The training loop: examples in, better weights out, until the budget is used."""
 
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,10 @@ FINISH = 0.5
 with their surroundings, as at run time, instead of zeros, half as many in the same time; and half
 of those come from the video's own rate (`tsr.trainer.consistency`), which gains 0.03 to 0.6 dB at
 ×8, by clip."""
+
+ONE_PRESS = 1.0
+"""Seconds in which signals count as one: GNU timeout signals the process and then its group, and to
+end at the second would lose all steps since the last validation."""
 
 TAUGHT_LEAST = 1.0
 """dB over cubic interpolation that are taken to have been taught at least, since a validation moves
@@ -60,12 +65,8 @@ def train_on_volume(
     """
     if config.examples == "auto" or config.examples == "none":
         raise SettingsError(f"examples is {config.examples}; expected a kind to learn from")
+    check_batch(config, exposures)
     device = next(state.network.parameters()).device
-    if len(set(exposures)) > 1 and config.batch < len(exposures):
-        raise SettingsError(
-            f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
-            "the ladder's passes then differ and each needs a crop"
-        )
     sampler = crop_sampler(video, config, config.examples, device, exposures)
     validation = Validation(video, device, exposures, config.interpolation)
     policy = learning_rate_policy(config)
@@ -82,7 +83,7 @@ def train_on_volume(
         rate = policy.rate(used, state.errors[state.last_part or 0 :])
         if state.last_part is None and last_part_begins(config, used, rate):
             if not state.history or state.history[-1][0] < state.step:  # to know what was learned
-                validate(state, validation, mean_loss(losses, state.step, config))
+                validate(state, validation, config, mean_loss(losses, state.step, config))
                 losses.clear()
             state.last_part, state.learned = len(state.history), copied(state.best)
             policy = learning_rate_policy(config)
@@ -101,7 +102,7 @@ def train_on_volume(
         if due or now - reported >= REPORT_SECONDS:
             loss = mean_loss(losses, state.step, config)
             if due:  # also when interrupted: the run that goes on starts behind this step
-                validate(state, validation, loss)
+                validate(state, validation, config, loss)
                 losses.clear()
                 if state.misled and consistency is not None:
                     consistency, policy = None, learning_rate_policy(config)
@@ -114,6 +115,16 @@ def train_on_volume(
             checkpoint()
             break
     return validation
+
+
+def check_batch(config: TrainConfig, exposures: Sequence[float]) -> None:
+    """Raise `SettingsError` if a ladder's passes differ and a batch has no crop for each."""
+    learns = config.examples != "none"
+    if learns and len(set(exposures)) > 1 and config.batch < len(exposures):
+        raise SettingsError(
+            f"batch is {config.batch}; expected {len(exposures)} or more at this exposure, since "
+            "the ladder's passes then differ and each needs a crop"
+        )
 
 
 def last_part_begins(config: TrainConfig, used: float, rate: float) -> bool:
@@ -152,8 +163,9 @@ def between_frames(
         interpolation=config.interpolation,
     )
     if state.maker is not None:  # a resumed run goes on with the frames that it had
-        maker = TsrNetwork(config.channels).to(device)
+        maker = TsrNetwork(config.channels)
         maker.load_state_dict(state.maker)
+        maker.place(device)  # as it was: oneDNN rounds otherwise in another layout
         consistency.remake(maker)
     return consistency
 
@@ -172,18 +184,30 @@ def mean_loss(losses: list[Tensor], step: int, config: TrainConfig) -> float:
         SettingsError: the training diverged.
     """
     loss = float(torch.stack(losses).mean()) if losses else 0.0
-    if not loss < float("inf"):
+    check_finite(loss, step, config)
+    return loss
+
+
+def check_finite(measured: float, step: int, config: TrainConfig) -> None:
+    """Raise `SettingsError` if what was measured of the weights says that they blew up."""
+    if not math.isfinite(measured):
         raise SettingsError(
             f"training diverged before step {step}; lower --learning-rate "
             f"(it was {config.learning_rate:g})"
         )
-    return loss
 
 
-def validate(state: TrainState, validation: Validation, loss: float = 0.0) -> None:
+def validate(
+    state: TrainState, validation: Validation, config: TrainConfig, loss: float = 0.0
+) -> None:
     """Validate the weights; keep them if they are the best so far, or go back if they were misled
-    (see `TrainState`). `loss` is entered into the history beside it."""
+    (see `TrainState`). `loss` is entered into the history beside it.
+
+    Raises:
+        SettingsError: the training diverged, in its last step maybe, whose loss is from before it.
+    """
     psnr = validation.psnr(state.network)
+    check_finite(psnr, state.step, config)
     state.history.append((state.step, loss, psnr))
     if psnr > state.best_psnr or state.maker is not None:
         state.best, state.best_psnr = copied(state.network.state_dict()), psnr
@@ -228,18 +252,21 @@ def progress(config: TrainConfig, state: TrainState) -> float:
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a question asked between steps; a second one interrupts."""
-    asked = False
+    """Make the first Ctrl-C or SIGTERM a question asked between steps; a later one interrupts, if
+    it comes more than `ONE_PRESS` seconds behind."""
+    asked: float | None = None
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        now = time.monotonic()
+        if asked is None:
+            asked = now
+        elif now - asked > ONE_PRESS:
             raise KeyboardInterrupt
-        asked = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: asked is not None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

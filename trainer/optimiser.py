@@ -45,6 +45,17 @@ def build_optimisers(
     return found
 
 
+def moment_shapes(optimiser: torch.optim.Optimizer) -> dict[int, dict[str, torch.Size]]:
+    """Of what it keeps of past steps, by a weight's number and by name."""
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
+    if isinstance(optimiser, Muon):
+        return {n: {"mean": weight.shape} for n, weight in enumerate(weights)}
+    return {
+        n: {"step": torch.Size(), "exp_avg": weight.shape, "exp_avg_sq": weight.shape}
+        for n, weight in enumerate(weights)
+    }
+
+
 def set_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) -> None:
     """Give all optimisers the schedule's learning rate."""
     for optimiser in optimisers:

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,13 +13,16 @@ from torch import Tensor
 
 from tsr.core.errors import ModelError
 from tsr.core.outputs import completed
-from tsr.trainer.config import TrainConfig
+from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.network import TsrNetwork
-from tsr.trainer.optimiser import build_optimisers
+from tsr.trainer.optimiser import build_optimisers, moment_shapes
 
 Weights = dict[str, Tensor]
 
-DAMAGE = (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+DAMAGE = (
+    SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError,
+    OverflowError,
+)  # fmt: skip
 """What reading a file raises that is no file of ours; torch's own misfits are RuntimeErrors."""
 
 
@@ -135,11 +138,15 @@ class TrainState:
             )
         try:
             self._restore(tensors)
-            self.step, self.seconds = note["step"], note["seconds"]
-            self.choice, self.made = note["choice"], note["made"]
-            self.last_part, self.misled = note["last_part"], note["misled"]
-            self.best_psnr = note["best_psnr"]
-            self.history = [(step, loss, psnr) for step, loss, psnr in note["history"]]
+            self.step, self.seconds = int(note["step"]), float(note["seconds"])
+            self.best_psnr, self.made = float(note["best_psnr"]), float(note["made"])
+            self.history = [(int(n), float(loss), float(psnr)) for n, loss, psnr in note["history"]]
+            self.choice, self.misled = _choice(note["choice"]), bool(note["misled"])
+            last = self.last_part = note["last_part"]
+            if last is not None and not (type(last) is int and 0 < last <= len(self.history)):
+                raise ValueError(f"the last part begins at validation {last}")
+            if (self.last_part is None) != (self.learned is None):
+                raise ValueError("what was learned before the last part is missing")
         except DAMAGE as error:
             raise ModelError(
                 f"{path} does not hold what this version needs to go on ({error}); "
@@ -151,18 +158,44 @@ class TrainState:
             start = prefix + "."
             return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
 
+        def weights(prefix: str) -> Weights | None:
+            found = group(prefix)
+            if found and shapes(found) != shapes(self.best):
+                raise ValueError(f"{prefix} has weights of another network")
+            return found or None
+
         device = next(self.network.parameters()).device
         self.network.load_state_dict(group("weights"))
-        for name in self.best:
-            self.best[name] = group("best")[name].to(device)
-        self.maker, self.learned = group("maker") or None, group("learned") or None
+        self.maker, self.learned = weights("maker"), weights("learned")
+        found = weights("best")
+        if found is None:
+            raise ValueError("the best weights are missing")
+        self.best = {name: tensor.to(device) for name, tensor in found.items()}
         for n, optimiser in enumerate(self.optimisers):
             moments: dict[int, Weights] = {}
             for key, tensor in group(f"optimiser{n}").items():
                 index, name = key.split(".")
                 moments.setdefault(int(index), {})[name] = tensor
+            found_shapes = {index: shapes(some) for index, some in moments.items()}
+            if moments and found_shapes != moment_shapes(optimiser):
+                raise ValueError("the moments are of another network")
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.generator.set_state(tensors["generator"])
+
+
+def _choice(plain: Any) -> dict[str, Any] | None:
+    """A choice of examples from JSON; one of `DAMAGE` where there is something else."""
+    if plain is None:
+        return None
+    if plain["examples"] not in (*get_args(FixedExamples), "none"):
+        raise ValueError(f"the examples are {plain['examples']}")
+    gains = {str(kind): float(gain) for kind, gain in plain["gains"].items()}
+    return {"examples": plain["examples"], "reason": str(plain["reason"]), "gains": gains}
+
+
+def shapes(tensors: Weights) -> dict[str, torch.Size]:
+    """By name."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def copied(weights: Weights) -> Weights:

@@ -12,17 +12,18 @@ from typing import Any, Literal
 import torch
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info, picked
-from tsr.core.errors import SettingsError
+from tsr.core.errors import OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import ModelCard, VideoStamp, file_sha256
 from tsr.core.outputs import check_output
+from tsr.core.pipes import is_pipe
 from tsr.core.volume import Volume
 from tsr.trainer import warm_start
 from tsr.trainer.choose import choose_examples
 from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.exposure import ExposureMeter
-from tsr.trainer.loop import stop_on_signal, train_on_volume, validate
+from tsr.trainer.loop import check_batch, stop_on_signal, train_on_volume, validate
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.report import Report
 from tsr.trainer.state import TrainState
@@ -89,7 +90,7 @@ def train(
     """
     path = clip.path if isinstance(clip, ClipInfo) else clip
     inputs = (path,) if start_from is None else (path, start_from)
-    check_output(model, inputs=inputs, overwrite=overwrite or resume)
+    check_model_output(model, inputs, overwrite or resume)
     state_file = resume_file(model)
     state = TrainState.fresh(config, choose_device(device))
     if start_from is not None:
@@ -113,6 +114,7 @@ def train(
     if exposure is not None:
         ladder = replace(ladder, exposure=exposure)
     ladder = replace(ladder, interpolation=config.interpolation)
+    check_batch(config, ladder.pass_exposures)
     stamp = stamp_video(info)
 
     settings = {**config.to_dict(), **origin(wanted, start_from)}
@@ -120,6 +122,8 @@ def train(
     if resume:
         state.load(state_file, identity)
         note(f"going on from step {state.step}")
+    elif state_file.exists():
+        note(f"starting anew; with --resume it would go on from {state_file.name}")
     with stop_on_signal() as stop:
         config = settle_examples(video, config, state, ladder.pass_exposures, stop, report, note)
         if config.examples in ("none", "auto"):  # nothing to learn, or stopped while choosing
@@ -139,19 +143,20 @@ def train(
             )
         if state.misled:
             note("the video's own rate misled the training, which went on from examples alone")
-        interrupted = stop()
-    if not interrupted and in_vain(state, validation.cubic_psnr):
-        note(
-            f"plain interpolation is better here after all: {validation.cubic_psnr:.2f} dB, "
-            f"{state.best_psnr:.2f} dB by the whole training"
-        )
-        config = replace(config, examples="none")
+        interrupted = stop() and config.examples != "none"
+    # What follows, after the state was saved, a resumed run does not see.
+    if config.examples != "none":
+        if interrupted or not state.history:
+            validate(state, validation, config)
+        if in_vain(state, validation.cubic_psnr, lent=start_from is not None):
+            note(
+                f"plain interpolation is better {'so far' if interrupted else 'here after all'}: "
+                f"{validation.cubic_psnr:.2f} dB, {state.best_psnr:.2f} dB by step {state.step}"
+            )
+            config = replace(config, examples="none")
     if config.examples == "none":
         state.network.silence()
-    if config.examples == "none" or not state.history or interrupted:
-        # After the state was saved, so that a resumed run repeats what an unbroken one does.
-        validate(state, validation)
-    interrupted = interrupted and config.examples != "none"
+        validate(state, validation, config)
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)
     card = ModelCard(
@@ -210,12 +215,23 @@ def settle_examples(
     return config
 
 
-def in_vain(state: TrainState, cubic: float) -> bool:
-    """Whether a training of which the rehearsals promised nothing has never done better than cubic
-    interpolation, either."""
+def check_model_output(model: Path, inputs: tuple[Path, ...], overwrite: bool) -> None:
+    """`check_output` for one file: no pipe, no folder."""
+    if is_pipe(model):
+        raise OutputError(f"{model} is a pipe, and a model is a file; give -o NAME.safetensors")
+    check_output(model, inputs=inputs, overwrite=overwrite)
+    if model.is_dir():
+        raise OutputError(f"output {model} is a folder; choose another name with -o")
+
+
+def in_vain(state: TrainState, cubic: float, *, lent: bool) -> bool:
+    """Whether a training has never done better than cubic interpolation and nothing else speaks for
+    it: no rehearsal promised more, or its last part, which teaches what no validation sees, has not
+    begun and the first weights were not `lent` by a model that went through one."""
     promised = state.choice["gains"].values() if state.choice else ()
-    made = [psnr for _, _, psnr in state.history]
-    return bool(promised) and max(promised) <= 0 and bool(made) and max(made) <= cubic
+    hopeless = bool(promised) and max(promised) <= 0
+    untaught = state.last_part is None and not lent
+    return (hopeless or untaught) and max(psnr for *_, psnr in state.history) <= cubic
 
 
 def resume_file(model: Path) -> Path:

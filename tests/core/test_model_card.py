@@ -10,7 +10,7 @@ import pytest
 
 from tsr.core.errors import ModelError
 from tsr.core.ladder import ScaleLadder
-from tsr.core.model_card import SCHEMA, ModelCard, VideoStamp, file_sha256
+from tsr.core.model_card import KINDS, SCHEMA, ModelCard, VideoStamp, file_sha256
 
 PATH = Path("somewhere/model.onnx")
 
@@ -109,6 +109,13 @@ VIDEO = json.loads(CARD.to_json())["video"]
         changed(channels=0),
         changed(channels=10**9),
         changed(channels=None),
+        changed(precision=5),
+        changed(precision=["int8"]),
+        changed(settings=None),
+        changed(validation=[31.4]),
+        changed(calibration=None),
+        changed(calibration="int8"),
+        changed(versions=7),
     ],
 )
 def test_damaged_cards_are_refused_in_one_line(text: str) -> None:
@@ -117,6 +124,12 @@ def test_damaged_cards_are_refused_in_one_line(text: str) -> None:
         ModelCard.from_json(text, PATH)
     assert "train again" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_card_may_leave_out_what_only_tells() -> None:
+    """As cards of old did."""
+    for key in KINDS:
+        ModelCard.from_json(without(key), PATH)
 
 
 def test_a_card_of_another_version_is_refused() -> None:

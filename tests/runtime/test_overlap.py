@@ -36,7 +36,7 @@ def test_as_many_items_as_asked_for_are_made_ahead_and_no_more() -> None:
     wait_for(lambda: len(made) == 4)
     time.sleep(0.01)
     assert len(made) == 4
-    items.close()  # type: ignore[attr-defined]
+    items.close()
 
 
 def test_a_failure_comes_where_its_item_would_have_come() -> None:

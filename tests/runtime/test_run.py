@@ -1,6 +1,9 @@
 """`tsr-run` from file to file: frames, times, sound and samples."""
 
 import json
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +15,12 @@ import models
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import refusal
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import probe, read_volume
+from tsr.core.clip_io.pixels import to_rgb
+from tsr.core.errors import ModelError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime import cpu_backend, cuda_backend
 from tsr.runtime.cli import main
@@ -175,6 +181,31 @@ def test_the_default_output_stands_beside_the_input(
     assert probe(tmp_path / "in_x2.mp4").num_frames == 4
 
 
+def test_a_failure_while_a_frame_is_decoded_is_one_line(
+    tmp_path: Path, tiny_onnx: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader waits for the thread that decodes, and nothing is left under the final name."""
+    decoding = threading.Event()
+
+    def slowly(*stored: Any) -> NDArray[np.float32]:
+        decoding.set()
+        time.sleep(0.3)
+        return to_rgb(*stored)
+
+    def failing(frames: Iterator[Any], *_: Any) -> Iterator[Any]:
+        next(frames)
+        decoding.clear()
+        decoding.wait(10)
+        raise ModelError("the network makes no numbers")
+        yield
+
+    monkeypatch.setattr("tsr.runtime.streaming.to_rgb", slowly)
+    monkeypatch.setattr("tsr.runtime.run.groups", failing)
+    given = (tiny_onnx, clip, "-o", tmp_path / "out.mkv", "--start-scale", "1/4")
+    assert refusal("tsr-run", *given) == "tsr-run: the network makes no numbers"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_progress_goes_to_standard_error(tmp_path: Path, tiny_onnx: Path, clip: Path) -> None:
     """Frames per second and time left while running; standard output stays empty."""
     arguments = [str(tiny_onnx), str(clip), "-o", str(tmp_path / "o.mp4"), "--start-scale", "1/2"]
@@ -221,6 +252,14 @@ def test_another_factor_starts_where_motion_is_as_large(
     assert ladder == ScaleLadder(Fraction(start), factor)
     notes = factor_notes(card, ladder)
     assert ("--factor" in "".join(notes)) == (factor > int(own))
+
+
+@pytest.mark.parametrize(("start", "remedy"), [("1/2", "--start-scale"), ("1", "video")])
+def test_a_video_too_small_for_its_ladder_is_refused(clip: Path, start: str, remedy: str) -> None:
+    """With what helps: no scale is larger than full size."""
+    small = replace(probe(clip), height=12, width=64)
+    with pytest.raises(SettingsError, match=f"at least 16 are needed; use a larger {remedy}$"):
+        choose_ladder(models.card(), small, 8, Fraction(start))
 
 
 def test_segments_are_longer_on_a_gpu() -> None:

@@ -1,6 +1,7 @@
 """Training runs: the same bytes for the same seed, across interruptions too."""
 
 import math
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +13,8 @@ from short_training import CONFIG, CPU, IDENTITY, stopping_after
 
 from tsr.core.errors import SettingsError
 from tsr.trainer import loop
-from tsr.trainer.config import TrainConfig
-from tsr.trainer.loop import train_on_volume
+from tsr.trainer.config import HIGHEST_RATE, TrainConfig
+from tsr.trainer.loop import stop_on_signal, train_on_volume
 from tsr.trainer.state import TrainState
 
 
@@ -70,6 +71,21 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     assert errors == expected
 
 
+def test_a_wide_network_goes_on_with_the_same_frames_between(
+    video: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of FP32's presets round by the layout of their weights, which a file does not keep."""
+    monkeypatch.setattr(loop, "REMAKE_SHARE", 1.0)  # made before the interruption, used behind it
+    config = replace(CONFIG, channels=48, precision="fp32", steps=4, validate_every=4)
+    unbroken, first, second = (TrainState.fresh(config, CPU) for _ in range(3))
+    train_on_volume(video, config, unbroken)
+    train_on_volume(video, config, first, stop=stopping_after(3))
+    first.save(tmp_path / "state", IDENTITY)
+    second.load(tmp_path / "state", IDENTITY)
+    train_on_volume(video, config, second)
+    assert weights(second) == weights(unbroken)
+
+
 def test_training_learns(video: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a tiny network soon predicts the video better than at its start, from examples alone:
     the validation sees nothing else (test_consistency)."""
@@ -103,13 +119,41 @@ def test_divergence_is_said_in_one_line(video: NDArray[np.float32]) -> None:
         train_on_volume(video, config, TrainState.fresh(config, CPU))
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_divergence_in_the_last_step_is_said_too(
+    video: NDArray[np.float32], optimiser: Literal["adam", "muon"]
+) -> None:
+    """Its loss is from before the weights moved; the validation behind it is no number."""
+    config = replace(CONFIG, optimiser=optimiser, learning_rate=HIGHEST_RATE, steps=1)
+    with pytest.raises(SettingsError, match="diverged before step 1; lower --learning-rate"):
+        train_on_volume(video, config, TrainState.fresh(config, CPU))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_at_once_is_one(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """As GNU timeout sends it; who presses again later wants the end at once."""
+    before = signal.getsignal(number)
+    with stop_on_signal() as stop:
+        assert not stop()
+        for _ in range(2):
+            signal.raise_signal(number)
+            assert stop()
+        monkeypatch.setattr(loop, "ONE_PRESS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"steps": -1}, {"steps": 0}, {"channels": 0}, {"channels": 10**6}, {"batch": -2},
         {"seed": -1}, {"max_minutes": 0.0}, {"max_minutes": math.nan}, {"max_minutes": -1.0},
         {"learning_rate": 0.0}, {"learning_rate": -1.0}, {"learning_rate": math.nan},
-        {"learning_rate": math.inf}, {"crop": (15, 16, 16)}, {"crop": (16, 16, 4)},
+        {"learning_rate": math.inf}, {"learning_rate": 1e300}, {"crop": (15, 16, 16)},
+        {"crop": (16, 16, 4)},
     ],
 )  # fmt: skip
 def test_silly_settings_are_refused(changes: dict[str, Any]) -> None:

@@ -1,12 +1,17 @@
 """The file of an interrupted training: gone on with if it is this run's, else refused."""
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
 from short_training import CONFIG, CPU, IDENTITY
 
 from tsr.core.errors import ModelError
@@ -52,15 +57,51 @@ def test_a_model_is_no_interrupted_run(tiny_model: Path) -> None:
     assert "start without --resume" in refused(tiny_model)
 
 
+def contents(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What the file tells, and its tensors."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return json.loads(file.metadata()["tsr-run"]), tensors
+
+
+def rewrite(path: Path, note: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    save_file(tensors, path, {"tsr-run": json.dumps(note)})
+
+
 def test_a_file_that_lacks_tensors_is_refused(saved: Path) -> None:
     """One that another version wrote, or somebody edited."""
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    with safe_open(saved, "pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for name in ("generator", "weights.body.0.weight", "best.body.0.weight"):
-        left = {key: tensor for key, tensor in tensors.items() if key != name}
-        save_file(left, saved, metadata)
+    note, tensors = contents(saved)
+    for name in (
+        "generator", "weights.body.0.weight", "best.body.0.weight", "learned.body.0.weight",
+        "optimiser0.0.exp_avg", "optimiser1.0.mean",
+    ):  # fmt: skip
+        rewrite(saved, note, {key: tensor for key, tensor in tensors.items() if key != name})
         assert "start without --resume" in refused(saved)
+
+
+def test_a_file_with_tensors_of_other_shapes_is_refused(saved: Path) -> None:
+    """They would stop the training in its middle."""
+    note, tensors = contents(saved)
+    for name in ("generator", "best.body.3.bias", "maker.body.3.bias", "optimiser0.0.exp_avg"):
+        rewrite(saved, note, {**tensors, name: torch.zeros(7)})
+        assert "start without --resume" in refused(saved)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "two"}, {"step": None}, {"step": math.inf}, {"seconds": [1]}, {"made": "half"},
+        {"best_psnr": None}, {"history": 7}, {"history": [[1, 2]]}, {"history": [[1, "a", 3.0]]},
+        {"choice": "both"}, {"choice": {"examples": "both"}}, {"last_part": "1"}, {"last_part": 99},
+        {"last_part": 1.0}, {"last_part": None},
+        {"choice": {"examples": "some", "reason": "", "gains": {}}},
+        {"choice": {"examples": "both", "reason": "", "gains": {"both": "much"}}},
+    ],
+)  # fmt: skip
+def test_a_file_that_tells_what_makes_no_sense_is_refused(
+    saved: Path, changes: dict[str, Any]
+) -> None:
+    """In one line, whatever stands where a number belongs."""
+    note, tensors = contents(saved)
+    rewrite(saved, {**note, **changes}, tensors)
+    assert "start without --resume" in refused(saved)

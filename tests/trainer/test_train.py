@@ -1,6 +1,7 @@
 """From a video to a model file: the same bytes for the same seed, and what a run starts from."""
 
 import itertools
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,58 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, monkeypatch: pytest.M
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["a.safetensors", "b.safetensors", "in.mp4"]
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(("steps", "minutes"), [(1, None), (100, 1e-9)])
+def test_a_training_too_short_to_learn_leaves_interpolation(
+    tmp_path: Path, steps: int, minutes: float | None
+) -> None:
+    """One step, or none, from weights drawn by chance: that is worse, and said."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    model, told = tmp_path / "m.safetensors", list[str]()
+    config = replace(CONFIG, channels=8, steps=steps, max_minutes=minutes, learning_rate=1e-6)
+    result = train(clip, model, config, note=told.append)
+    assert result.steps <= 1
+    assert not result.interrupted
+    assert result.psnr == pytest.approx(result.cubic)
+    assert any("interpolation is better here after all" in line for line in told)
+    network, card = load_model(model)
+    assert not network.layers[-1].weight.any()
+    assert card.settings["examples"] == "none"
+
+
+def test_what_an_interrupted_training_has_not_learned_yet_is_not_in_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the examples are chosen there are random weights alone: the model interpolates, and the
+    state is what a run goes on from to the same file."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    config, told = replace(CONFIG, channels=8, examples="auto", steps=4), list[str]()
+    a, b = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    train(clip, a, config)
+    with monkeypatch.context() as patched:
+        patched.setattr("tsr.trainer.train.choose_examples", lambda *_, **__: None)
+        patched.setattr("tsr.trainer.train.stop_on_signal", lambda: nullcontext(lambda: True))
+        result = train(clip, b, config, note=told.append)
+    assert (result.interrupted, result.steps) == (True, 0)
+    assert any("interpolation is better so far" in line for line in told)
+    assert not load_model(b)[0].layers[-1].weight.any()
+    train(clip, b, config, resume=True)
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_who_starts_anew_is_told_that_there_is_something_to_go_on_from(tmp_path: Path) -> None:
+    """A killed training left its state and no model: nothing else would keep it from being lost."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    model, told = tmp_path / "m.safetensors", list[str]()
+    resume_file(model).write_bytes(b"of a training that was killed")
+    whole_run(clip, model, note=told.append)
+    assert [line for line in told if "--resume" in line] == [
+        "starting anew; with --resume it would go on from m.resume.safetensors"
+    ]
+    told.clear()
+    whole_run(clip, model, note=told.append, overwrite=True)
+    assert not any("--resume" in line for line in told)
 
 
 def test_training_starts_from_another_models_weights(tmp_path: Path) -> None:
@@ -131,6 +184,21 @@ def test_the_model_says_which_exposure_it_was_trained_for(tmp_path: Path) -> Non
     assert one != other
 
 
+def test_a_batch_without_a_crop_for_every_pass_is_refused_before_examples_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rehearsals take minutes; who learns nothing needs no crops."""
+    clip, model = tmp_path / "in.mp4", tmp_path / "m.safetensors"
+    clips.write_video(clip, clips.rotating_spokes(12, 64, 80))
+    chosen: list[object] = []
+    monkeypatch.setattr("tsr.trainer.train.choose_examples", lambda *_, **__: chosen.append(1))
+    config = replace(CONFIG, examples="auto", batch=2)
+    with pytest.raises(SettingsError, match="batch is 2; expected 3 or more"):
+        train(clip, model, config, exposure=0.5)
+    assert not chosen
+    train(clip, model, replace(config, examples="none"), exposure=0.5)
+
+
 def test_short_videos_are_refused(tmp_path: Path) -> None:
     """One or three frames are nothing to learn from."""
     for count in (1, 3):
@@ -138,6 +206,25 @@ def test_short_videos_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ClipError, match=f"{count} frames?; training needs at least 8"):
             whole_run(clip, tmp_path / "m.safetensors")
     assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_model_is_written_to_a_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not to a pipe, nor in the place of a folder; said before any video is read."""
+    from commands import refusal
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    for output, words in (
+        ("-", "a model is a file; give -o"),
+        ("fifo", "a model is a file; give -o"),
+        ("folder", "is a folder; choose another name"),
+        (".", "is a folder; choose another name"),
+    ):
+        assert words in refusal("tsr-train", "none.mp4", "-o", output, "--overwrite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "folder"]
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ STRAIGHT = 0.9
 REACHES = (8, 12, 16, 24)
 """Pixels of a line to each side. The shortest in which all three ramps are seen counts: longer ones
 also see what is beside the edge."""
+LEAST_SIDE = CELL + 2 * REACHES[-1]
+"""Pixels of a frame's shorter side that holds an edge with such lines; a patch needs more."""
 ALONG = np.arange(-2, 3)
 """Pixels along the edge that are averaged."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tsr.core.resize import halving_matrix
 from tsr.trainer.exposure.edge_blur import exposure_by_edges
-from tsr.trainer.exposure.edges import Edges, moving_edges
+from tsr.trainer.exposure.edges import LEAST_SIDE, Edges, moving_edges
 from tsr.trainer.exposure.estimate import ExposureEstimate, estimated
 from tsr.trainer.exposure.fit import NOTHING
 from tsr.trainer.exposure.patch_blur import exposure_by_patches
@@ -53,6 +53,8 @@ class ExposureMeter:
         for size in range(SIZES):
             if size:
                 before, now, after = _half(before), _half(now), _half(after)
+            if min(now.shape) < LEAST_SIDE:
+                break
             patches, edges = moving_patches(before, now, after), moving_edges(before, now, after)
             self._patches.append(patches._replace(places=patches.places * 2**size))
             self._edges.append(edges._replace(places=edges.places * 2**size))

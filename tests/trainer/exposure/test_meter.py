@@ -74,8 +74,9 @@ def test_noise_does_not_pass_for_sharpness() -> None:
         lambda: clips.rotating_spokes(12, 128, 128, turn=0.5),
         lambda: np.random.default_rng(0).random((3, 12, 128, 128), np.float32),
         lambda: clips.moving_bar(12, 40, 40),
+        lambda: clips.moving_bar(12, 4, 64),
     ],
-    ids=["nothing moves", "a pattern that repeats", "noise", "too small"],
+    ids=["nothing moves", "a pattern that repeats", "noise", "too small", "a few rows"],
 )
 def test_without_evidence_the_exposure_is_full(make: Callable[[], Frame]) -> None:
     """And the line says what is missing."""
