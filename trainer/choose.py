@@ -68,7 +68,7 @@ class Choice:
 
     Args:
         examples: the kind of examples; `none` when plain interpolation is better.
-        reason: in words. gains: dB over cubic interpolation of what each kind learned.
+        reason: in words. gains: dB over plain interpolation of what each kind learned.
     """
 
     examples: FixedExamples | Literal["none"]
@@ -109,7 +109,7 @@ def choose_examples(
     usual = _sampler(low, config, "both", device, exposures)
     if usual is None:  # then none of the kinds has crops
         return _best({})
-    validation = Validation(video, device, exposures, config.interpolation)
+    validation = Validation(video, device, exposures, config.given)
     budget = config.steps
     if config.max_minutes is not None:
         pace = seconds_per_step(usual, config, exposures)
@@ -136,10 +136,10 @@ def choose_examples(
         network = _rehearse(short, sampler, exposures, counted_stop)
         if network is None:
             return None
-        gains[kind] = round(validation.psnr(network) - validation.cubic_psnr, 3)
+        gains[kind] = round(validation.psnr(network) - validation.plain_psnr, 3)
         if kind == "both" and gains[kind] <= 0:
             learned = _learned(network, low, config, device, exposures)
-    return _best(gains, learned, validation.cubic_psnr)
+    return _best(gains, learned, validation.cubic_psnr, config.given)
 
 
 def _affordable(budget: int) -> list[FixedExamples]:
@@ -210,7 +210,12 @@ def _learned(
     return 10 * math.log10(max(cubic, 1e-12) / max(made, 1e-12))
 
 
-def _best(gains: dict[str, float], learned: float | None = None, cubic: float = math.inf) -> Choice:
+def _best(
+    gains: dict[str, float],
+    learned: float | None = None,
+    cubic: float = math.inf,
+    interpolation: str = "cubic",
+) -> Choice:
     if not gains:
         return Choice("both", "the video is too short to compare kinds", gains)
     told = ", ".join(f"{kind} {gain:+.2f} dB" for kind, gain in gains.items())
@@ -234,4 +239,4 @@ def _best(gains: dict[str, float], learned: float | None = None, cubic: float = 
     if gains.get("within", 0) > 0 and gains[best] < gains["within"] + TIE:
         best = "within"
     named: dict[str, FixedExamples] = {kind: kind for kind in get_args(FixedExamples)}
-    return Choice(named[best], f"{told} over cubic interpolation, one octave down", gains)
+    return Choice(named[best], f"{told} over {interpolation} interpolation, one octave down", gains)

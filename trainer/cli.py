@@ -36,9 +36,10 @@ from tsr.core.outputs import named
 )
 @click.option(
     "--interpolation",
-    type=click.Choice(["motion", "cubic"]),
+    type=click.Choice(["auto", "motion", "cubic"]),
     help="What the network is given to improve: frames moved along their motion, or the paper's "
-    "cubic interpolation in time. [default: the preset's]",
+    "cubic interpolation in time. auto: motion where it foretells the video better. [default: "
+    "auto; of the preset paper cubic]",
 )
 @click.option("--optimiser", type=click.Choice(["adam", "muon"]), help="The paper's: adam.")
 @click.option("--policy", type=click.Choice(["budget", "adaptive"]), help="Learning-rate policy.")

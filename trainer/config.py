@@ -30,7 +30,8 @@ class TrainConfig:
         examples: kinds of internal examples (paper 3.1, 3.2); `none` for plain interpolation;
             `auto` lets the video decide (`tsr.trainer.choose`).
         interpolation: what the network is given to improve: frames moved along their motion, or
-            the paper's cubic interpolation in time.
+            the paper's cubic interpolation in time; `auto` lets the video decide
+            (`tsr.trainer.moved`).
         precision: of the convolutions; `auto` is bf16 where the machine has it
             (`tsr.trainer.precision`).
         validate_every: steps between two validations.
@@ -46,7 +47,7 @@ class TrainConfig:
     policy: Literal["budget", "adaptive"] = "budget"
     learning_rate: float = 1e-3
     examples: Examples = "auto"
-    interpolation: Interpolation = "cubic"
+    interpolation: Interpolation | Literal["auto"] = "cubic"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validate_every: int = 100
     seed: int = 0
@@ -72,6 +73,17 @@ class TrainConfig:
         if self.crop[0] % 2 or min(self.crop) < 8:
             raise SettingsError(f"crop is {self.crop}; expected an even number of frames, all ≥ 8")
 
+    @property
+    def given(self) -> Interpolation:
+        """The interpolation, once the video has decided.
+
+        Raises:
+            SettingsError: it has not.
+        """
+        if self.interpolation == "auto":
+            raise SettingsError("interpolation is auto; expected motion or cubic")
+        return self.interpolation
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the model card."""
         return {**asdict(self), "crop": list(self.crop)}
@@ -84,11 +96,9 @@ class TrainConfig:
 
 
 PRESETS: dict[Preset, TrainConfig] = {
-    "fast": TrainConfig(
-        channels=64, steps=6000, batch=8, interpolation="motion", validate_every=200
-    ),
+    "fast": TrainConfig(channels=64, steps=6000, batch=8, interpolation="auto", validate_every=200),
     "balanced": TrainConfig(
-        channels=64, steps=20_000, batch=8, interpolation="motion", validate_every=500
+        channels=64, steps=20_000, batch=8, interpolation="auto", validate_every=500
     ),
     "paper": TrainConfig(
         channels=128,

@@ -68,7 +68,7 @@ def train_on_volume(
     check_batch(config, exposures)
     device = next(state.network.parameters()).device
     sampler = crop_sampler(video, config, config.examples, device, exposures)
-    validation = Validation(video, device, exposures, config.interpolation)
+    validation = Validation(video, device, exposures, config.given)
     policy = learning_rate_policy(config)
     consistency = between_frames(video, config, state, exposures[0])
     usual = step_function(state, sampler, config, exposures)
@@ -160,7 +160,7 @@ def between_frames(
         device,
         exposure=exposure,
         half=half,
-        interpolation=config.interpolation,
+        interpolation=config.given,
     )
     if state.maker is not None:  # a resumed run goes on with the frames that it had
         maker = TsrNetwork(config.channels)
@@ -211,7 +211,7 @@ def validate(
     state.history.append((state.step, loss, psnr))
     if psnr > state.best_psnr or state.maker is not None:
         state.best, state.best_psnr = copied(state.network.state_dict()), psnr
-    if state.maker is not None and is_misled(state, psnr, validation.cubic_psnr):
+    if state.maker is not None and is_misled(state, psnr, validation.plain_psnr):
         go_back(state)
 
 

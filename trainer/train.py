@@ -24,6 +24,7 @@ from tsr.trainer.coarse import coarse_video
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.exposure import ExposureMeter
 from tsr.trainer.loop import check_batch, stop_on_signal, train_on_volume, validate
+from tsr.trainer.moved import interpolation_for
 from tsr.trainer.network import TsrNetwork, save_model
 from tsr.trainer.report import Report
 from tsr.trainer.state import TrainState
@@ -94,7 +95,7 @@ def train(
     state_file = resume_file(model)
     state = TrainState.fresh(config, choose_device(device))
     if start_from is not None:
-        warm_start.start_from(state, start_from)
+        config = warm_start.start_from(state, start_from, config)
     info = clip_info(clip)
     if ladder is None:
         ladder, reason = ScaleLadder.for_size(info.height, info.width, factor)
@@ -113,7 +114,11 @@ def train(
         exposure = estimate.exposure
     if exposure is not None:
         ladder = replace(ladder, exposure=exposure)
-    ladder = replace(ladder, interpolation=config.interpolation)
+    if config.interpolation == "auto":
+        given, reason = interpolation_for(video, state.generator.device, ladder.pass_exposures)
+        note(f"interpolation: {given}: {reason}")
+        config = replace(config, interpolation=given)
+    ladder = replace(ladder, interpolation=config.given)
     check_batch(config, ladder.pass_exposures)
     stamp = stamp_video(info)
 
@@ -148,10 +153,10 @@ def train(
     if config.examples != "none":
         if interrupted or not state.history:
             validate(state, validation, config)
-        if in_vain(state, validation.cubic_psnr, lent=start_from is not None):
+        if in_vain(state, validation.plain_psnr, lent=start_from is not None):
             note(
                 f"plain interpolation is better {'so far' if interrupted else 'here after all'}: "
-                f"{validation.cubic_psnr:.2f} dB, {state.best_psnr:.2f} dB by step {state.step}"
+                f"{validation.plain_psnr:.2f} dB, {state.best_psnr:.2f} dB by step {state.step}"
             )
             config = replace(config, examples="none")
     if config.examples == "none":

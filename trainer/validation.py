@@ -47,6 +47,9 @@ class Validation:
         exposures: of the frames that each network pass of the ladder is given; the mean squared
             error is over all passes.
         interpolation: what the network is given.
+
+    Attributes:
+        plain_psnr: PSNR in dB of what the network is given. cubic_psnr: of cubic interpolation.
     """
 
     def __init__(
@@ -64,7 +67,10 @@ class Validation:
             ltr = rect2(self.truth, exposure)
             base = network_input(ltr, exposure, interpolation)
             self.questions.append(Question(ltr, base, exposure, count / len(exposures)))
-        self.cubic_psnr = self._psnr(lambda base: base)
+        self.plain_psnr = self._psnr(lambda base: base)
+        self.cubic_psnr = self.plain_psnr
+        if interpolation != "cubic":
+            self.cubic_psnr = Validation(video, device, exposures).plain_psnr
 
     @torch.no_grad()
     def psnr(self, network: TsrNetwork) -> float:
