@@ -118,11 +118,12 @@ class CpuBackend:
         result = np.empty((channels, made[1] - made[0], height, width), np.float32)
         for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
-            with self._timed("interpolation"):
-                if interpolation == "motion":
+            if interpolation == "motion":
+                with self._timed("motion"):
                     wanted = read_frames(chunk, num_given)
                     base = motion.moved(given, wanted, span[0], num_given, exposure)
-                else:
+            else:
+                with self._timed("back-projection"):
                     taps = network_taps(chunk, num_given, exposure).within(*span)
                     base = cpu_kernels.upsample_t(given, taps)
             with self._timed("network"):

@@ -291,7 +291,7 @@ class CudaBackend:
             started = time.perf_counter()
             wanted = read_frames(chunk, num_given)
             made = self.load(motion.moved(on_host, wanted, span[0], num_given, exposure))
-            self.seconds["interpolation"] += time.perf_counter() - started
+            self.seconds["motion"] += time.perf_counter() - started
             count = len(wanted)
             as_they_are = ResampleTaps(
                 np.arange(count, dtype=np.int32)[:, None], np.ones((count, 1), np.float32), count

@@ -159,3 +159,16 @@ def test_hash_of_files_and_folders(tmp_path: Path) -> None:
     renamed = file_sha256(folder)
     (folder / "2.png").write_bytes(b"two")
     assert len({before, renamed, file_sha256(folder)}) == 3
+
+
+def test_cards_of_old_know_cubic_interpolation_alone(tmp_path: Path) -> None:
+    moved = dataclasses.replace(
+        CARD, ladder=dataclasses.replace(CARD.ladder, interpolation="motion")
+    )
+    assert ModelCard.from_json(moved.to_json(), tmp_path).ladder.interpolation == "motion"
+    plain = json.loads(CARD.to_json())
+    del plain["ladder"]["interpolation"]
+    assert ModelCard.from_json(json.dumps(plain), tmp_path).ladder.interpolation == "cubic"
+    plain["ladder"]["interpolation"] = "magic"
+    with pytest.raises(ModelError, match="interpolation is magic"):
+        ModelCard.from_json(json.dumps(plain), tmp_path)

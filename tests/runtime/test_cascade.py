@@ -11,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tsr.core import backproject as reference
+from tsr.core import motion
 from tsr.core.clip_io import ClipInfo, probe
 from tsr.core.ladder import START_SCALES, NetworkPass, ScaleLadder
+from tsr.core.metrics import psnr
 from tsr.core.rect import exposure_weights, rect_downsample
 from tsr.core.resize import apply_taps, double_taps, resize_hw, resize_t
 from tsr.core.tiling import NETWORK_HALO
@@ -159,7 +161,10 @@ def test_the_loop_is_the_papers_sequence_of_formulas(
     halo = [(0, 0), *((m, m) for m in (NETWORK_HALO.t, NETWORK_HALO.h, NETWORK_HALO.w))]
     for step in ladder.steps:
         if isinstance(step, NetworkPass):
-            base = apply_taps(volume, double_taps(volume.shape[1], step.exposure), 1)
+            if step.interpolation == "motion":
+                base = motion.doubled(volume, step.exposure)
+            else:
+                base = apply_taps(volume, double_taps(volume.shape[1], step.exposure), 1)
             guess = network(np.pad(base, halo, mode="edge"))
             volume = np.clip(reference.backproject_t(guess, volume, step.exposure), 0, 1)
         else:
@@ -168,7 +173,11 @@ def test_the_loop_is_the_papers_sequence_of_formulas(
     if passes_end and ladder.exposure == 0.6:  # the shutter closes within a frame of ×4
         known = sizes[Fraction(1)]
         volume = np.clip(reference.backproject_t(volume, known, ladder.exposure), 0, 1)
-    np.testing.assert_allclose(made, volume[:, :, :HEIGHT, :WIDTH], rtol=0, atol=1e-4)
+    volume = volume[:, :, :HEIGHT, :WIDTH]
+    if ladder.interpolation == "motion":  # rounding may make a patch follow something else
+        assert psnr(made, volume) > 50
+    else:
+        np.testing.assert_allclose(made, volume, rtol=0, atol=1e-4)
 
 
 def test_the_network_matters(

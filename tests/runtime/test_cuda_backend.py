@@ -9,6 +9,7 @@ import pytest
 from ladders import climb_ladder, clip
 
 from tsr.core.ladder import ScaleLadder
+from tsr.core.metrics import psnr
 from tsr.core.volume import Volume, padded_size
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.cuda_backend import CudaBackend
@@ -64,6 +65,20 @@ def test_the_ladder_gives_the_frames_of_the_cpu(device: Any, ladder: tuple[Any, 
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING)
     assert set(cuda.network.shapes) == {(3, 14, 56, 80)}  # one shape, so one search for algorithms
     assert set(cuda.seconds) == {"back-projection", "network"}
+
+
+def test_frames_moved_on_the_host_are_those_of_the_cpu(device: Any) -> None:
+    """But for places where rounding made a patch follow something else."""
+    steps = ScaleLadder(Fraction(1, 4), 8, interpolation="motion")
+    video = clip(5, 90, 123)
+    cpu = CpuBackend(stencil, (16, 96, 160))  # type: ignore[arg-type]
+    cuda = CudaBackend(device, StencilNetwork(device), (8, 40, 64))
+    expected = climb_ladder(cpu, video, steps, segment=5)
+    assert psnr(climb_ladder(cuda, video, steps, segment=2), expected) > 45
+    assert set(cuda.seconds) == {"back-projection", "motion", "network"}
+    again = climb_ladder(CudaBackend(device, StencilNetwork(device), (4, 20, 24)), video, steps, 3)
+    found = climb_ladder(cuda, video, steps, segment=2)
+    np.testing.assert_array_equal(again, found)
 
 
 def test_tiles_and_segments_do_not_show(device: Any) -> None:
