@@ -248,9 +248,10 @@ class Tone:
         hertz: float = 440.0,
         start: Fraction = Fraction(0),
         rate: int = 48_000,
+        layout: str = "mono",
     ) -> None:
         self.seconds, self.codec, self.hertz, self.start = seconds, codec, hertz, start
-        self.rate = rate
+        self.rate, self.layout = rate, layout
 
     def samples(self) -> NDArray[np.float32]:
         """(samples,) float32 in [-0.5, 0.5]."""
@@ -259,7 +260,7 @@ class Tone:
 
     def add_to(self, container: Any) -> Any:
         """Add the stream to a container that is being written."""
-        return container.add_stream(self.codec, rate=self.rate, layout="mono")
+        return container.add_stream(self.codec, rate=self.rate, layout=self.layout)
 
     def write_to(self, container: Any, stream: Any) -> None:
         """Encode and mux all of it."""

@@ -17,6 +17,7 @@ from tsr.core.clip_io.carrier import (
     can_copy,
     copied,
     inherit,
+    layout_of,
 )
 from tsr.core.clip_io.opening import AV_ERRORS
 from tsr.core.clip_io.times import exact
@@ -70,7 +71,7 @@ class AudioRecoding:
         self._pad_start = target.suffix in WITHOUT_TIMES
         codec = FALLBACK_CODECS.get(target.suffix, "aac")
         rate = 48_000 if codec == "libopus" else stream.rate
-        layout = stream.layout.name
+        layout = layout_of(stream)
         mixed = ""
         if not _can_encode(codec, rate, layout, target.output.format.name):
             layout, mixed = "stereo", ", mixed down to stereo"

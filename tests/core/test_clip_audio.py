@@ -86,6 +86,39 @@ def test_audio_is_reencoded_where_it_must_be(
     assert abs(onset(tmp_path / name) - onset(source)) <= TOLERANCE
 
 
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+@pytest.mark.parametrize("given", ["in.avi", "in.mkv"])
+def test_channels_that_are_only_counted_are_named(tmp_path: Path, given: str, layout: str) -> None:
+    """PCM's channels have no names in AVI and Matroska; MP4 asks for them when it ends."""
+    source = film(tmp_path, given, seconds=0.6, codec="pcm_s16le", layout=layout)
+    assert [note for note in render(source, tmp_path / "out.mp4") if "audio" in note] == []
+    copied, kept = packets(tmp_path / "out.mp4"), packets(source)
+    assert b"".join(content for content, _ in copied) == b"".join(content for content, _ in kept)
+
+
+def test_a_counted_channel_is_not_mixed(tmp_path: Path) -> None:
+    """One channel without a name is encoded as one."""
+    source = film(tmp_path, "in.avi", seconds=0.5, codec="pcm_u8")
+    (note,) = [note for note in render(source, tmp_path / "out.mp4") if "audio" in note]
+    assert note == ".mp4 cannot hold this pcm_u8 audio; it was re-encoded as aac"
+
+
+def test_pcm_that_mp4_cannot_describe_is_reencoded(tmp_path: Path) -> None:
+    """Sixteen channels have no names: the render does not fail at its end."""
+    source = film(tmp_path, "in.mkv", seconds=0.5, codec="pcm_s16le", layout="hexadecagonal")
+    (note,) = render(source, tmp_path / "out.mp4")
+    assert note.endswith("re-encoded as aac, mixed down to stereo")
+
+
+def test_ac3_is_copied(tmp_path: Path) -> None:
+    """MP4 can describe it only once it has a packet, which is no reason to encode it again."""
+    source = film(tmp_path, "in.mkv", seconds=0.6, codec="ac3")
+    assert render(source, tmp_path / "out.mp4") == []
+    assert [each for each, _ in packets(tmp_path / "out.mp4")] == [
+        each for each, _ in packets(source)
+    ]
+
+
 def test_a_transport_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:
     """The clock of a transport stream is moved to zero for both."""
     source = clips.write_video(
