@@ -140,7 +140,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
-        times = count_frames(container, stream, path, rates)
+        times, notes = count_frames(container, stream, path, rates, origin)
         return ClipInfo(
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
@@ -151,7 +151,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
             beside=_beside(container),
             interlaced=interlaced,
             deinterlace=deinterlace,
-            notes=(treated,) if interlaced else (),
+            notes=(*notes, treated) if interlaced else notes,
             time_origin=origin,
             **_picture(frame),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tsr.core.errors import SettingsError
 
@@ -13,6 +13,9 @@ MAX_TIME_BASE = 2**31 - 1
 """Largest ticks per second that MP4 can store."""
 FALLBACK_TIME_BASE = 10_000_000
 """Ticks per second when no storable time base hits every time: off by at most 50 ns."""
+
+Tick = TypeVar("Tick", int, Fraction)
+"""Timestamps: whole in files, fractions of what they count where frames share one."""
 
 
 class Ratio(Protocol):
@@ -146,9 +149,9 @@ def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:
 
 
 def times_from_ticks(
-    ticks: Sequence[int],
+    ticks: Sequence[Tick],
     time_base: Fraction,
-    last_duration: int,
+    last_duration: Tick | int,
     rates: Iterable[Fraction] = (),
 ) -> FrameTimes:
     """Times of stored timestamps; a constant rate hidden by their rounding is restored.
@@ -157,7 +160,7 @@ def times_from_ticks(
     that the container names explains every timestamp within one tick, the times are that rate's.
 
     Args:
-        ticks: presentation timestamps in order, in units of `time_base`.
+        ticks: presentation timestamps in order, in units of `time_base`; strictly increasing.
         time_base: seconds per tick.
         last_duration: ticks that the last frame is shown; 0 when unknown.
         rates: rates named by the container, most trusted first.
@@ -181,7 +184,7 @@ def _refined(rate: Fraction) -> list[Fraction]:
     return [near for near in close if near and abs(near - rate) < rate / 100_000] + [rate]
 
 
-def _explains(rate: Fraction, ticks: Sequence[int], time_base: Fraction) -> bool:
+def _explains(rate: Fraction, ticks: Sequence[Tick], time_base: Fraction) -> bool:
     """Whether every timestamp lies within one tick of a constant `rate`."""
     # In integers, since a long video has 10^5 frames: |tick - first - n·step| ≤ 1.
     step = 1 / (rate * time_base)
@@ -193,7 +196,10 @@ def _explains(rate: Fraction, ticks: Sequence[int], time_base: Fraction) -> bool
 
 
 def _at_rate(
-    rate: Fraction, ticks: Sequence[int], time_base: Fraction, last_duration: int
+    rate: Fraction,
+    ticks: Sequence[Tick],
+    time_base: Fraction,
+    last_duration: Tick | int,
 ) -> FrameTimes:
     times = FrameTimes.constant(rate, len(ticks), ticks[0] * time_base)
     shown = last_duration * time_base

@@ -123,6 +123,63 @@ def test_variable_rates_keep_their_own_times(tmp_path: Path) -> None:
     assert read_volume(path)[0].shape[1] == 5
 
 
+def restamped(source: Path, path: Path, ticks: list[int]) -> Path:
+    """The packets of a clip without B-frames at other times, in milliseconds; durations unknown."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size]
+        for n, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
+            packet.pts, packet.dts = tick, ticks[0] - len(ticks) + n
+            packet.time_base, packet.duration, packet.stream = Fraction(1, 1000), 0, stream
+            made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_a_repeated_timestamp_costs_no_other(tmp_path: Path, suffix: str) -> None:
+    """Two frames at one time share what there is until the next one, and a note says so."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(8, 16, 16), options={"bf": "0", "qp": "0"}
+    )
+    ticks = [100, 140, 170, 250, 250, 330, 350, 390]
+    info = probe(restamped(source, tmp_path / f"b.{suffix}", ticks))
+    start = 100 if suffix == "ts" else 0
+    expected = [100, 140, 170, 250, 290, 330, 350, 390]
+    assert info.times.starts == tuple(Fraction(tick - start, 1000) for tick in expected)
+    assert info.notes == (
+        "1 of 8 frames had no timestamp of their own and were spread between their neighbours",
+    )
+
+
+def test_a_clock_too_coarse_for_the_rate(tmp_path: Path) -> None:
+    """1600 frames per second in whole milliseconds repeat timestamps; the rate is restored."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(40, 16, 16), fps=1600, options={"bf": "0", "qp": "0"}
+    )
+    info = probe(restamped(source, tmp_path / "b.mkv", [round(n / 1.6) for n in range(40)]))
+    assert info.times.starts == FrameTimes.constant(Fraction(1600), 40).starts
+    assert info.notes == ()
+
+
+def test_times_that_say_nothing(tmp_path: Path) -> None:
+    """All frames at one time: the rate that the file names, from there on, with a note."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(6, 16, 16), fps=25, options={"bf": "0", "qp": "0"}
+    )
+    info = probe(restamped(source, tmp_path / "b.mkv", [200] * 6))
+    assert info.times.starts[0] == Fraction(1, 5)
+    assert info.times.is_constant
+    assert "no usable timestamps; taken as" in info.notes[0]
+
+
+def test_raw_streams_have_the_rate_of_their_frames(tmp_path: Path) -> None:
+    """Nothing times raw H.264, and of its two rates one counts fields."""
+    path = clips.write_video(tmp_path / "raw.h264", clips.moving_bar(9, 32, 32), fps=25)
+    info = probe(path)
+    assert info.times == FrameTimes.constant(Fraction(25), 9)
+    assert info.notes == ("the video has no usable timestamps; taken as 25 frames per second",)
+
+
 def test_late_starts_with_reordered_frames(tmp_path: Path) -> None:
     """A constant-rate clip that starts at half a second and has B-frames starts there."""
     path = clips.write_video(
