@@ -233,14 +233,17 @@ class Clock:
     time_base: Fraction
     """Seconds per tick."""
     fps: Fraction
-    """Frames per second; the mean rate when it varies."""
+    """Frames per second; the mean rate when it varies. Both its terms fit 31 bits."""
     is_constant: bool
     """Whether all frames start at one rate."""
 
     @classmethod
     def of(cls, times: FrameTimes) -> "Clock":
         """The clock that suits these times."""
-        return cls(choose_time_base(times), times.fps, times.is_constant)
+        # FFmpeg's fractions have 31 bits, too few for a mean rate over many minutes of ticks.
+        fps = min(times.fps, Fraction(MAX_TIME_BASE))
+        fps = fps.limit_denominator(int(MAX_TIME_BASE / max(fps, Fraction(1))))
+        return cls(choose_time_base(times), fps, times.is_constant)
 
 
 def to_ticks(times: FrameTimes, time_base: Fraction) -> list[int]:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsr.core.clip_io.times import (
+    MAX_TIME_BASE,
+    Clock,
     FrameTimes,
     choose_time_base,
     decimated,
@@ -124,3 +126,16 @@ def test_impossible_time_bases_round_to_50_nanoseconds() -> None:
     base = choose_time_base(times)
     errors = [abs(t * base - s) for t, s in zip(to_ticks(times, base), starts, strict=False)]
     assert max(errors) <= Fraction(1, 20_000_000)
+
+
+def test_encoders_are_told_a_rate_that_fits() -> None:
+    """A variable rate over 100 s at 90 kHz has a mean beyond 31 bits, which are FFmpeg's."""
+    starts = tuple(Fraction(3000 * n + 7 * n % 11, 90_000) for n in range(3001))
+    times = retimed(FrameTimes(starts, Fraction(9_003_001, 90_000)), 8)
+    assert times.fps.numerator > MAX_TIME_BASE
+    fps = Clock.of(times).fps
+    assert max(fps.numerator, fps.denominator) <= MAX_TIME_BASE
+    assert float(fps) == pytest.approx(float(times.fps), rel=1e-9)
+    for rate in (8 * NTSC, Fraction(MAX_TIME_BASE), 1 / Fraction(MAX_TIME_BASE)):
+        assert Clock.of(FrameTimes.constant(rate, 9)).fps == rate
+    assert Clock.of(FrameTimes.constant(Fraction(8 * MAX_TIME_BASE), 9)).fps == MAX_TIME_BASE
