@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tsr.core.clip_io import ClipReader, FrameTimes, picked, probe, read_volume
+from tsr.core.clip_io.images import encode_image
 from tsr.core.errors import SettingsError
 
 NTSC = Fraction(24000, 1001)
@@ -262,6 +263,15 @@ def test_image_folders(tmp_path: Path, deep: bool) -> None:
     assert info.times == FrameTimes.constant(Fraction(30), 11)
     assert "30 frames per second" in info.notes[0]
     assert probe(folder, fps=NTSC).fps == NTSC
+
+
+def test_a_grey_image_among_others_is_as_bright(tmp_path: Path) -> None:
+    """An image of one channel is of full range, whatever the first one says."""
+    volume = np.full((3, 3, 8, 8), 64 / 255, np.float32)
+    folder = clips.write_pngs(tmp_path / "frames", volume)
+    grey = clips.planar_frame([np.full((8, 8), 64, np.uint8)], "gray")
+    (folder / "frame_1.png").write_bytes(encode_image(grey, "png"))
+    np.testing.assert_allclose(read_volume(folder)[0], volume, atol=1e-6)
 
 
 def test_a_rate_for_a_video_is_refused(tmp_path: Path) -> None:
