@@ -19,6 +19,8 @@ from tsr.core.errors import ClipError
 
 DECODING_ORDER_FORMATS = ("avi",)
 """Containers without presentation times: frames are shown one after the other as stored."""
+VP8_SHOWN = 0x10
+"""Bit of a VP8 packet's first byte that tells whether its picture is shown (RFC 6386, 9.1)."""
 HEADER_DURATION_FORMATS = ("mov", "matroska")
 """Containers whose header says how long they are, so that a cut-off copy is noticed."""
 
@@ -58,6 +60,8 @@ def count_frames(
             num_packets += 1
             if packet.is_discard:
                 continue  # cut off by an edit list: decoded, never shown
+            if stream.codec_context.name == "vp8" and not memoryview(packet)[0] & VP8_SHOWN:
+                continue  # a picture that others refer to
             stamp = packet.dts if container.format.name in DECODING_ORDER_FORMATS else packet.pts
             shown.append((stamp, packet.duration or 0))
     except (FFmpegError, OSError) as error:

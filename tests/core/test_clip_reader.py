@@ -240,6 +240,25 @@ def test_repeated_frames_of_avi(tmp_path: Path) -> None:
     assert read.shape[1] == 6
 
 
+def test_hidden_pictures_of_vp8(tmp_path: Path) -> None:
+    """Pictures that others refer to and nobody sees are no frames."""
+    source = clips.write_video(
+        tmp_path / "a.webm", clips.moving_bar(6, 32, 32), codec="libvpx", options={"cpu-used": "8"}
+    )
+    path = tmp_path / "b.webm"
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for n, packet in enumerate(packet for packet in given.demux(video=0) if packet.size):
+            data = bytearray(packet)
+            data[0] &= 0xEF if n == 3 else 0xFF
+            hidden = av.Packet(bytes(data))
+            hidden.pts, hidden.dts, hidden.time_base = packet.pts, packet.dts, packet.time_base
+            hidden.is_keyframe, hidden.stream = packet.is_keyframe, stream
+            made.mux(hidden)
+    read, info = read_volume(path)
+    assert info.num_frames == read.shape[1] == 5
+
+
 def test_geometry_and_audio_are_reported(tmp_path: Path) -> None:
     """Rotation, pixel shape and the presence of sound are read; the frame itself is not turned."""
     path = clips.write_video(
