@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.carrier import Target
 from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
-from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
+from tsr.core.clip_io.opening import AV_ERRORS, address, reason, silence
 from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import SideStreams, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
@@ -117,7 +117,7 @@ class VideoSink:
             options["movflags"] = f"+faststart{keys}"
         if self._encoding.suffix == ".y4m":
             options["strict"] = "-1"  # more than 8 bits is a widespread extension
-        place = "pipe:1" if self._path == STANDARD else str(self._path)
+        place = "pipe:1" if self._path == STANDARD else address(self._path)
         kind = PIPE_FORMATS.get(self._encoding.suffix) if is_pipe(self._path) else None
         container = av.open(place, mode="w", format=kind, options=options)
         stream = self._add_stream(container)

@@ -90,6 +90,19 @@ def test_every_container_keeps_times_colours_and_count(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_names_that_look_like_protocols(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """What stands before a colon is part of the name, in both directions."""
+    monkeypatch.chdir(tmp_path)
+    source, path = Path("2024-05-01T10:20:30.mp4"), Path(f"concat:a{suffix}")
+    source.write_bytes(film.read_bytes())
+    volume, info = read_volume(source)
+    write(path, info, volume)
+    assert read_volume(path)[0].shape == volume.shape
+
+
 @pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 def test_depth_and_chroma_are_kept(tmp_path: Path, pixel_format: str) -> None:
     """Deep and finely coloured input gives output of the same format."""
