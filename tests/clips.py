@@ -249,9 +249,10 @@ class Tone:
         start: Fraction = Fraction(0),
         rate: int = 48_000,
         layout: str = "mono",
+        bit_rate: int | None = None,
     ) -> None:
         self.seconds, self.codec, self.hertz, self.start = seconds, codec, hertz, start
-        self.rate, self.layout = rate, layout
+        self.rate, self.layout, self.bit_rate = rate, layout, bit_rate
 
     def samples(self) -> NDArray[np.float32]:
         """(samples,) float32 in [-0.5, 0.5]."""
@@ -260,7 +261,10 @@ class Tone:
 
     def add_to(self, container: Any) -> Any:
         """Add the stream to a container that is being written."""
-        return container.add_stream(self.codec, rate=self.rate, layout=self.layout)
+        stream = container.add_stream(self.codec, rate=self.rate, layout=self.layout)
+        if self.bit_rate:
+            stream.codec_context.bit_rate = self.bit_rate
+        return stream
 
     def write_to(self, container: Any, stream: Any) -> None:
         """Encode and mux all of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations  # PyAV's Packet is generic for the type chec
 
 import io
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import cast
 
 import av
@@ -79,7 +80,8 @@ class AudioRecoding:
         assert isinstance(made, AudioStream)
         inherit(stream, made)
         self._made = made
-        self._begun = False
+        self._end: Fraction | None = None
+        """Where the sound so far ends, in seconds of the output."""
         self._resampler: AudioResampler | None = None
         notes.append(
             f"{target.suffix} cannot hold this {stream.codec_context.name} {name}; "
@@ -95,11 +97,14 @@ class AudioRecoding:
         if flushing:
             frames += resampler.resample(None)
         for frame in frames:
-            if frame.pts is not None:
-                frame.pts -= round(self._origin / exact(frame.time_base or 1))
-                if self._pad_start and not self._begun and frame.pts > 0:
-                    yield from self._encode(_silence(frame))
-            self._begun = True
+            tick = exact(frame.time_base or Fraction(1, frame.sample_rate))
+            if frame.pts is None:  # decoders do not time what is left when they are flushed
+                frame.pts, frame.time_base = round((self._end or 0) / tick), tick
+            else:
+                frame.pts -= round(self._origin / tick)
+            if self._pad_start and self._end is None and frame.pts > 0:
+                yield from self._encode(_silence(frame))
+            self._end = frame.pts * tick + Fraction(frame.samples, frame.sample_rate)
             yield from self._encode(frame)
         if flushing:
             yield from self._encode(None)

@@ -58,6 +58,13 @@ def onset(path: Path) -> float:
     raise AssertionError("silence")
 
 
+def length(path: Path) -> Fraction:
+    """Seconds of sound."""
+    with av.open(str(path)) as container:
+        rate = container.streams.audio[0].rate
+        return Fraction(sum(frame.samples for frame in container.decode(audio=0)), rate)
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 4)])
 def test_audio_is_copied_bit_for_bit(tmp_path: Path, name: str, start: Fraction) -> None:
@@ -117,6 +124,14 @@ def test_ac3_is_copied(tmp_path: Path) -> None:
     assert [each for each, _ in packets(tmp_path / "out.mp4")] == [
         each for each, _ in packets(source)
     ]
+
+
+def test_the_last_sound_of_a_decoder_is_kept(tmp_path: Path) -> None:
+    """WMA's decoder gives its last samples without a time; they follow the others."""
+    source = film(tmp_path, "in.wmv", seconds=1, codec="wmav2", bit_rate=96_000)
+    (note,) = render(source, tmp_path / "out.mkv")
+    assert note == ".mkv cannot hold this wmav2 audio; it was re-encoded as flac"
+    assert length(tmp_path / "out.mkv") == length(source)
 
 
 def test_a_transport_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:
