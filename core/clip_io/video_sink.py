@@ -19,7 +19,7 @@ from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
 from tsr.core.clip_io.opening import AV_ERRORS, address, reason, silence
 from tsr.core.clip_io.pixels import Frame, Plane
-from tsr.core.clip_io.side_streams import SideStreams, open_side_streams
+from tsr.core.clip_io.side_streams import SideStreams, lost, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
 from tsr.core.clip_io.tags import Tags, lost_tags, write_tags
 from tsr.core.clip_io.times import Clock, FrameTimes, to_ticks
@@ -100,8 +100,8 @@ class VideoSink:
                 continue
             self._container, self._stream, self._sides = container, stream, sides
             if failure is not None:
-                lost = " and ".join(kind for kind in beside if kind not in kinds)
-                notes.append(f"the {lost} were left out ({reason(failure)})")
+                without = [kind for kind in beside if kind not in kinds]
+                notes.append(f"{lost(without)} ({reason(failure)})")
             self._side_notes = notes
             if sides is not None:
                 sides.mux_first()

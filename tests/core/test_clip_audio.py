@@ -117,6 +117,14 @@ def test_pcm_that_mp4_cannot_describe_is_reencoded(tmp_path: Path) -> None:
     assert note.endswith("re-encoded as aac, mixed down to stereo")
 
 
+def test_a_rate_beyond_the_encoder_is_lowered(tmp_path: Path) -> None:
+    """AAC ends at 96 kHz; sound above is there at 48."""
+    source = film(tmp_path, "in.mkv", seconds=0.5, codec="pcm_u8", rate=192_000)
+    (note,) = render(source, tmp_path / "out.mp4")
+    assert note.endswith("it was re-encoded as aac, resampled to 48 kHz")
+    assert abs(onset(tmp_path / "out.mp4") - onset(source)) <= TOLERANCE
+
+
 def test_ac3_is_copied(tmp_path: Path) -> None:
     """MP4 can describe it only once it has a packet, which is no reason to encode it again."""
     source = film(tmp_path, "in.mkv", seconds=0.6, codec="ac3")
