@@ -97,7 +97,8 @@ class ClipWriter:
 
     def write(self, frame: Frame | list[Plane]) -> None:
         """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded. Planes
-        of samples are taken, too, if a device has converted them as `stored_layout` says.
+        of samples are taken, too, if a device has converted them as `stored_layout` and
+        `stored_colour` say.
 
         Raises:
             OutputError: wrong shape or type, values that are not numbers, or more frames than

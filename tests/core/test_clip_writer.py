@@ -130,6 +130,24 @@ def test_conversion_and_tags_agree(tmp_path: Path, matrix: int | None, full_rang
     np.testing.assert_allclose(again, volume, atol=1.5 * LEVEL)
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "gray"])
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_prores_is_of_limited_range(tmp_path: Path, pixel_format: str, suffix: str) -> None:
+    """It has no word for full range, so what is stored is what players take it for."""
+    chart = np.repeat(clips.colour_chart(32, 48)[:1], 3, axis=0)
+    source = clips.write_video(
+        tmp_path / "in.mkv", np.repeat(chart, 2, axis=1), codec="ffv1", pixel_format=pixel_format,
+        matrix=1, full_range=True,
+    )  # fmt: skip
+    volume, info = read_volume(source)
+    writer = write(tmp_path / f"out{suffix}", info, volume, encoder="prores")
+    again, found = read_volume(tmp_path / f"out{suffix}")
+    assert not found.colour.full_range
+    np.testing.assert_allclose(again, volume, atol=4 * LEVEL)
+    (note,) = writer.notes
+    assert note == "encoder prores stores limited range; the full range was converted"
+
+
 @pytest.mark.parametrize("depth", [8, 10, 16])
 @pytest.mark.parametrize("name", ["a.mkv", "frames"])
 def test_lossless_outputs_are_exact(tmp_path: Path, name: str, depth: int) -> None:
