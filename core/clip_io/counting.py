@@ -30,11 +30,13 @@ def count_frames(
     stream: VideoStream,
     path: Path,
     rates: Sequence[Fraction],
-    origin: Fraction = Fraction(0),
+    origin: Fraction,
+    first: int | None,
 ) -> tuple[FrameTimes, tuple[str, ...]]:
     """The times of a file's frames, in presentation order, by demuxing all of it.
 
-    Frames without a time of their own share the time that there is between their neighbours.
+    Frames without a time of their own share the time that there is between their neighbours. Where
+    a clip was cut without encoding it anew, frames refer to ones before the cut: they are left out.
 
     Args:
         container, stream: freshly opened.
@@ -42,6 +44,7 @@ def count_frames(
         rates: frame rates that the container names, most trusted first, but for streams without
             timestamps, where the last one counts.
         origin: when a stream without timestamps starts, in seconds.
+        first: timestamp of the first frame that can be decoded; None when it has none.
 
     Returns:
         The times on the file's clock, and what was assumed, one line each.
@@ -50,7 +53,9 @@ def count_frames(
         ClipError: damaged, cut off, empty, or without times.
     """
     shown: list[tuple[int | None, int]] = []  # (pts, duration) in ticks, as decoded
-    num_packets = 0
+    num_packets = num_before = 0
+    if any(name in container.format.name for name in ("avi", "mov")):
+        first = None  # AVI's times are those of decoding; MP4 says itself what a cut hides
     last_end = Fraction(0)
     try:
         for packet in container.demux():
@@ -62,14 +67,34 @@ def count_frames(
                 continue  # cut off by an edit list: decoded, never shown
             if stream.codec_context.name == "vp8" and not memoryview(packet)[0] & VP8_SHOWN:
                 continue  # a picture that others refer to
-            stamp = packet.dts if container.format.name in DECODING_ORDER_FORMATS else packet.pts
-            shown.append((stamp, packet.duration or 0))
+            stamp = _stamp(packet, container.format.name)
+            if first is not None and stamp is not None and stamp < first:
+                num_before += 1
+            else:
+                shown.append((stamp, packet.duration or 0))
     except (FFmpegError, OSError) as error:
         raise ClipError(_cut_off(path, num_packets, None, reason(error))) from error
     _check_complete(container, stream, path, num_packets, last_end)
     if not shown:
         raise ClipError(f"{path} holds no frames; expected at least one")
-    return _times(shown, exact(stream.time_base or Fraction(1, 90_000)), path, rates, origin)
+    time_base = exact(stream.time_base or Fraction(1, 90_000))
+    times, notes = _times(shown, time_base, path, rates, origin)
+    if num_before:
+        cut = (
+            "the clip begins between key frames, as if cut without encoding it anew; left out: "
+            f"{num_before} of {num_before + len(shown)} frames, which cannot be decoded"
+        )
+        notes = (cut, *notes)
+    return times, notes
+
+
+def _stamp(packet: Packet[Stream], container_format: str) -> int | None:
+    """When a packet's frame is shown, in ticks; None if the file does not say."""
+    if container_format in DECODING_ORDER_FORMATS:
+        return packet.dts
+    if packet.pts is None and "matroska" in container_format:
+        return -1  # so FFmpeg reads times before zero
+    return packet.pts
 
 
 def _times(

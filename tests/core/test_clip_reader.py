@@ -259,6 +259,37 @@ def test_hidden_pictures_of_vp8(tmp_path: Path) -> None:
     assert info.num_frames == read.shape[1] == 5
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", "mkv"), ("libx264", "ts"), ("libx265", "mkv")]
+)
+def test_clips_that_were_cut_between_groups(tmp_path: Path, codec: str, suffix: str) -> None:
+    """Frames that refer to ones before the cut are shown by no player and are no frames."""
+    source = clips.write_video(
+        tmp_path / f"a.{suffix}", clips.moving_bar(40, 64, 64), fps=25, codec=codec,
+        options={
+            "x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=2:scenecut=0:b-adapt=0",
+            "x265-params": "open-gop=1:keyint=12:min-keyint=12:bframes=2:scenecut=0:b-adapt=0"
+            ":log-level=none",
+        },
+    )  # fmt: skip
+    path = tmp_path / f"b.{suffix}"
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size]
+        second_key = [n for n, packet in enumerate(packets) if packet.is_keyframe][1]
+        key = packets[second_key]
+        leading = [packet for packet in packets[second_key:] if packet.pts < key.pts]
+        for packet in packets[second_key:]:
+            packet.stream = stream
+            made.mux(packet)
+    assert leading
+    read, info = read_volume(path)
+    assert info.num_frames == read.shape[1] == len(packets) - second_key - len(leading)
+    assert info.fps == 25
+    (note,) = info.notes
+    assert f"left out: {len(leading)} of {len(packets) - second_key} frames" in note
+
+
 def test_geometry_and_audio_are_reported(tmp_path: Path) -> None:
     """Rotation, pixel shape and the presence of sound are read; the frame itself is not turned."""
     path = clips.write_video(
