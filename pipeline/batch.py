@@ -28,11 +28,13 @@ VIDEO_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Task:
-    """One input, its output if one was named, and its report if one is wanted."""
+    """One input, its output if one was named, and its report if one is wanted. In a batch it is one
+    of several inputs, or from a folder: however many those are now, they are given again."""
 
     clip: Path
     output: Path | None
     report: Path | None = None
+    in_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def tasks(
             )
         found[target] = clip
     return [
-        Task(clip, target, None if report is None else report / f"{target.stem}.html")
+        Task(clip, target, None if report is None else report / f"{target.stem}.html", True)
         for target, clip in found.items()
     ]
 
@@ -114,8 +116,8 @@ def make_all(
 ) -> list[Outcome]:
     """Make all outputs, or previews; what cannot succeed is found before the first work is done.
 
-    Of several, an output that is there already is passed over, so that a batch that was interrupted
-    can be given again.
+    In a batch an output that is there already is passed over, so that one that was interrupted, or
+    whose folder has grown, can be given again.
 
     Raises:
         SettingsError: a package is not installed.
@@ -127,13 +129,13 @@ def make_all(
         text = " ".join(str(error).split()) or "out of memory"
         outcomes.append(Outcome(task, error=text))
         told.event("failed", input=task.clip, error=text)
-        if len(todo) > 1:
+        if task.in_batch:
             told.line(f"failed: {text}")
 
     inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
-        if len(todo) > 1 and not preview and _there(task, options, inputs):
+        if task.in_batch and not preview and _there(task, options, inputs):
             outcomes.append(Outcome(task, task.output, kept=True))
             told.event("kept", input=task.clip, output=task.output)
             continue

@@ -52,6 +52,19 @@ def test_a_folder_that_is_given_again(tmp_path: Path, clip: Path, stubbed: None)
     assert "was there already" in tsr(tmp_path / "c", folder, "--factor", 2).stderr
 
 
+def test_a_folder_of_one_video_that_is_given_again(
+    tmp_path: Path, clip: Path, stubbed: None
+) -> None:
+    """It is a batch like any other: more may come, and what is there is no failure."""
+    folder, out = tmp_path / "videos", tmp_path / "out"
+    folder.mkdir()
+    (folder / "one.mp4").write_bytes(clip.read_bytes())
+    assert tsr(tmp_path / "c", folder, "-o", out, "--factor", 2).exit_code == 0
+    again = tsr(tmp_path / "c", folder, "-o", out, "--factor", 2)
+    assert again.exit_code == 0, again.output
+    assert "was there already" in again.stderr
+
+
 def test_what_is_cheap_is_checked_before_any_work(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
