@@ -83,10 +83,17 @@ def tasks(
 
 
 def _expanded(given: Path) -> list[Path]:
-    """The videos of a folder; the path itself if it is a file or a folder of images."""
-    if not given.is_dir() or any(file.suffix.lower() == ".png" for file in given.iterdir()):
+    """The videos of a folder; the path itself if it is a file or a folder of images.
+
+    Hidden files are somebody's own, such as what another process is writing; and among videos an
+    image is a cover.
+    """
+    if not given.is_dir():
         return [given]
-    videos = sorted(file for file in given.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    files = sorted(file for file in given.iterdir() if not file.name.startswith("."))
+    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos and any(file.suffix.lower() == ".png" for file in files):
+        return [given]
     stems = {file.stem for file in videos}
     videos = [file for file in videos if not _made_of(file, stems)]
     if not videos:

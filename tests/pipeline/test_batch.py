@@ -6,7 +6,9 @@ import clips
 import pytest
 from runs import HEIGHT, WIDTH, events, tsr
 
+from tsr.core.errors import ClipError
 from tsr.pipeline import network
+from tsr.pipeline.batch import tasks
 
 
 def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None) -> None:
@@ -63,6 +65,18 @@ def test_a_folder_of_one_video_that_is_given_again(
     again = tsr(tmp_path / "c", folder, "-o", out, "--factor", 2)
     assert again.exit_code == 0, again.output
     assert "was there already" in again.stderr
+
+
+def test_what_a_folder_is_taken_for(tmp_path: Path) -> None:
+    """Hidden files are no videos, and a cover among videos makes no clip of images of them."""
+    for name in (".one.part-0-1.mp4", ".cover.png", "cover.png", "one.mp4"):
+        (tmp_path / name).touch()
+    assert [task.clip for task in tasks([tmp_path], None, 8)] == [tmp_path / "one.mp4"]
+    (tmp_path / "one.mp4").unlink()
+    assert [task.clip for task in tasks([tmp_path], None, 8)] == [tmp_path]
+    (tmp_path / "cover.png").unlink()
+    with pytest.raises(ClipError, match="holds neither videos nor PNG images"):
+        tasks([tmp_path], None, 8)
 
 
 def test_what_is_cheap_is_checked_before_any_work(
