@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 
 import click
 
-from tsr.core.errors import SettingsError, TsrError
+from tsr.core.errors import SettingsError, TsrError, refusal
 from tsr.core.pipes import STANDARD, is_pipe, spooled
 from tsr.core.versions import versions
 
@@ -96,8 +96,7 @@ class Command(click.Command):
             except BrokenPipeError:
                 _fail(f"{ctx.info_name}: the program reading the output went away")
             except OSError as error:
-                # What the system refuses: names too long, links in circles, disks that vanish.
-                _fail(f"{ctx.info_name}: {error.filename or 'the system'}: {error.strerror}")
+                _fail(f"{ctx.info_name}: {refusal(error)}")
             except Exception:
                 if not Interrupts.pressed:
                     raise

@@ -60,6 +60,14 @@ def named(path: Path) -> Path:
     return path
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no disk takes is said where it is opened."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def completed(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; it becomes `path` only if the block ends well.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsr.core.console import check_installed, duration
-from tsr.core.errors import ClipError, OutputError, TsrError
+from tsr.core.errors import ClipError, OutputError, TsrError, refusal
 from tsr.core.model_card import file_sha256
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, is_folder
 from tsr.pipeline.cache import BusyError, Cache
 from tsr.pipeline.job import Job, prepare
 from tsr.pipeline.one_shot import NEEDED, make
@@ -88,7 +88,7 @@ def _expanded(given: Path) -> list[Path]:
     Hidden files are somebody's own, such as what another process is writing; and among videos an
     image is a cover.
     """
-    if not given.is_dir():
+    if not is_folder(given):
         return [given]
     files = sorted(file for file in given.iterdir() if not file.name.startswith("."))
     videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
@@ -133,7 +133,8 @@ def make_all(
     outcomes: list[Outcome] = []
 
     def failed(task: Task, error: Exception) -> None:
-        text = " ".join(str(error).split()) or "out of memory"
+        said = refusal(error) if isinstance(error, OSError) else str(error)
+        text = " ".join(said.split()) or "out of memory"
         outcomes.append(Outcome(task, error=text))
         told.event("failed", input=task.clip, error=text)
         if task.in_batch:
@@ -142,17 +143,17 @@ def make_all(
     inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
-        if task.in_batch and not preview and _there(task, options, inputs):
-            outcomes.append(Outcome(task, task.output, kept=True))
-            told.event("kept", input=task.clip, output=task.output)
-            continue
         try:
+            if task.in_batch and not preview and _there(task, options, inputs):
+                outcomes.append(Outcome(task, task.output, kept=True))
+                told.event("kept", input=task.clip, output=task.output)
+                continue
             job = prepare(task.clip, task.output, options, cache.root, inputs)
             if task.report is not None:
                 taken = (task.clip, job.output)
                 check_output(task.report, inputs=taken, overwrite=options.overwrite)
             jobs.append((task, job))
-        except TsrError as error:
+        except (TsrError, OSError) as error:
             failed(task, error)
     num_busy = 0
     while jobs:
@@ -167,7 +168,7 @@ def make_all(
         except BusyError:
             jobs.append((task, job))
             num_busy += 1
-        except (TsrError, MemoryError) as error:
+        except (TsrError, OSError, MemoryError) as error:
             failed(task, error)
     return outcomes
 

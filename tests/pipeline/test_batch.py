@@ -1,6 +1,7 @@
 """Several inputs to `tsr`, and what is checked before the first work on any."""
 
 from pathlib import Path
+from typing import Any
 
 import clips
 import pytest
@@ -9,6 +10,7 @@ from runs import HEIGHT, WIDTH, events, tsr
 from tsr.core.errors import ClipError
 from tsr.pipeline import network
 from tsr.pipeline.batch import tasks
+from tsr.pipeline.job import Job
 
 
 def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None) -> None:
@@ -22,6 +24,32 @@ def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None)
     assert result.stderr.splitlines()[-1] == "tsr: 1 of 3 inputs failed; see above"
     assert "failed: " in result.stderr
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["in_x2.mp4", "other_x2.mp4"]
+
+
+def test_what_the_system_refuses_of_one_input_stops_no_other(
+    tmp_path: Path, clip: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that no disk takes, and a video that goes away while another is worked on."""
+    from tsr.pipeline import batch
+
+    going, last = tmp_path / "going.mp4", tmp_path / "last.mp4"
+    for path in (going, last):
+        path.write_bytes(clip.read_bytes())
+    prepare = batch.prepare
+
+    def prepare_and_lose(path: Path, *rest: Any) -> Job:
+        job = prepare(path, *rest)
+        if path == last:
+            going.unlink()
+        return job
+
+    monkeypatch.setattr(batch, "prepare", prepare_and_lose)
+    long = tmp_path / ("a" * 300 + ".mp4")
+    result = tsr(tmp_path / "c", long, going, last, "-o", tmp_path / "out", "--factor", 2)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "tsr: 2 of 3 inputs failed; see above"
+    assert "going.mp4: No such file or directory" in result.stderr
+    assert [f.name for f in (tmp_path / "out").iterdir()] == ["last_x2.mp4"]
 
 
 def test_a_folder_of_videos(tmp_path: Path, clip: Path, stubbed: None) -> None:
