@@ -144,9 +144,8 @@ def make_all(
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
         try:
-            if task.in_batch and not preview and _there(task, options, inputs):
-                outcomes.append(Outcome(task, task.output, kept=True))
-                told.event("kept", input=task.clip, output=task.output)
+            if not preview and _there(task, options, inputs):
+                outcomes.append(_left(task, told))
                 continue
             job = prepare(task.clip, task.output, options, cache.root, inputs)
             if task.report is not None:
@@ -174,11 +173,16 @@ def make_all(
 
 
 def _there(task: Task, options: Options, inputs: Collection[Path]) -> bool:
-    """Whether a task's output exists and may stay."""
+    """Whether a task's output exists and may stay, as it may in a batch."""
     output = task.output
-    if output is None or options.overwrite or not output.exists():
+    if not task.in_batch or output is None or options.overwrite or not output.exists():
         return False
     return output.resolve() not in {given.resolve() for given in inputs}
+
+
+def _left(task: Task, told: Told) -> Outcome:
+    told.event("kept", input=task.clip, output=task.output)
+    return Outcome(task, task.output, kept=True)
 
 
 def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait: bool) -> Outcome:
@@ -188,6 +192,10 @@ def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait
         told.note(f"another tsr works on {name}; waiting for it to end")
 
     with cache.video(file_sha256(job.clip.path), name, waiting if wait else None) as kept:
+        if not preview:  # again: who held the video may have made this very output
+            if _there(task, job.options, ()):
+                return _left(task, told)
+            check_output(job.output, overwrite=job.options.overwrite)
         told.line(f"{job.clip.path} → {job.output}")
         if preview:
             from tsr.pipeline.preview import preview as show

@@ -131,6 +131,45 @@ def test_a_busy_video_is_left_for_later(tmp_path: Path, clip: Path, stubbed: Non
     assert order == ["other.mp4", "waits", "in.mp4"]
 
 
+@pytest.mark.parametrize("moment", ["another tsr works on", "write"])
+@pytest.mark.parametrize("in_batch", [True, False])
+def test_an_output_that_another_run_made_meanwhile_stays(
+    tmp_path: Path, clip: Path, stubbed: None, moment: str, in_batch: bool
+) -> None:
+    """Seen when the video is free, and before what was rendered is written."""
+    from tsr.core.model_card import file_sha256
+    from tsr.pipeline import batch
+    from tsr.pipeline.options import Options
+    from tsr.pipeline.told import Told
+
+    output, cache = tmp_path / "out.mp4", Cache(tmp_path / "cache")
+    holding = cache.video(file_sha256(clip), "in.mp4")
+
+    class Other(Told):
+        def note(self, text: str) -> None:
+            if "another tsr works on" in text:
+                self.meanwhile(text)
+                holding.__exit__(None, None, None)
+
+        def stage(self, name: str, text: str = "") -> None:
+            self.meanwhile(name)
+            super().stage(name, text)
+
+        def meanwhile(self, text: str) -> None:
+            if text.startswith(moment):
+                output.write_text("the other's")
+
+    holding.__enter__()
+    task = batch.Task(clip, output, in_batch=in_batch)
+    (outcome,) = batch.make_all([task], Options(factor=2), cache, Other(quiet=True))
+    assert output.read_text() == "the other's"
+    if in_batch and moment != "write":
+        assert (outcome.kept, outcome.error) == (True, "")
+    else:
+        assert "exists already" in outcome.error
+        assert ("the finished render is kept" in outcome.error) == (moment == "write")
+
+
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     """And let go of at the end."""
     cache = Cache(tmp_path)
