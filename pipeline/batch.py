@@ -147,7 +147,7 @@ def make_all(
             if not preview and _there(task, options, inputs):
                 outcomes.append(_left(task, told))
                 continue
-            job = prepare(task.clip, task.output, options, cache.root, inputs)
+            job = prepare(task.clip, task.output, options, cache.root, inputs, preview=preview)
             if task.report is not None:
                 taken = (task.clip, job.output)
                 check_output(task.report, inputs=taken, overwrite=options.overwrite)

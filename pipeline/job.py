@@ -12,7 +12,7 @@ from tsr.core.clip_io import ClipInfo, Encoding, FrameTimes, choose_encoding, pr
 from tsr.core.console import duration
 from tsr.core.errors import ClipError, OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, named
 from tsr.core.pipes import is_pipe
 from tsr.core.tiling import Span
 from tsr.pipeline.options import Options
@@ -110,6 +110,8 @@ def prepare(
     options: Options,
     cache: Path,
     inputs: tuple[Path, ...] = (),
+    *,
+    preview: bool = False,
 ) -> Job:
     """Look at an input and at where its output shall go.
 
@@ -117,6 +119,7 @@ def prepare(
         output: beside the input and named after the factor if None.
         cache: the folder that pieces of the render will lie in.
         inputs: of the same run, none of which the output may replace.
+        preview: that is all that will be written; the output may be there.
 
     Raises:
         TsrError: the input is unreadable or too short or small, the output cannot be written or
@@ -128,7 +131,8 @@ def prepare(
             "tsr writes its output from finished pieces, so it needs a file: give -o NAME.mkv; "
             "tsr-run is what writes into a pipe"
         )
-    check_output(output, inputs=(clip, *inputs), overwrite=options.overwrite)
+    written = preview_path(output) if preview else output
+    check_output(written, inputs=(clip, *inputs), overwrite=options.overwrite)
     info = probe(clip, deinterlace=options.deinterlace)
     if info.num_frames < MIN_FRAMES:
         raise ClipError(
@@ -140,6 +144,16 @@ def prepare(
     times = job.times(job.sections(job.whole))
     _check_space(job, job.encoding(times), times.num_frames, cache)
     return job
+
+
+def preview_path(output: Path) -> Path:
+    """Beside the output: fast.mp4 has fast_preview.mp4.
+
+    Raises:
+        OutputError: the output has no name.
+    """
+    output = named(output)
+    return output.with_name(f"{output.stem}_preview.mp4")
 
 
 def chosen_frames(info: ClipInfo, part: tuple[Fraction, Fraction] | None) -> Span:

@@ -21,7 +21,7 @@ from tsr.core.console import check_installed
 from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.pipeline.cache import VideoCache
-from tsr.pipeline.job import MIN_FRAMES, Job
+from tsr.pipeline.job import MIN_FRAMES, Job, preview_path
 from tsr.pipeline.shot_networks import networks
 from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
@@ -39,11 +39,6 @@ OURS = ("Ours", "learned from these seconds alone")
 """Caption of the right half."""
 
 Frame = NDArray[np.float32]
-
-
-def preview_path(output: Path) -> Path:
-    """Beside the output: fast.mp4 has fast_preview.mp4."""
-    return output.with_name(f"{output.stem}_preview.mp4")
 
 
 def preview(job: Job, kept: VideoCache, told: Told) -> Path:

@@ -37,8 +37,8 @@ def test_what_the_system_refuses_of_one_input_stops_no_other(
         path.write_bytes(clip.read_bytes())
     prepare = batch.prepare
 
-    def prepare_and_lose(path: Path, *rest: Any) -> Job:
-        job = prepare(path, *rest)
+    def prepare_and_lose(path: Path, *rest: Any, **named: Any) -> Job:
+        job = prepare(path, *rest, **named)
         if path == last:
             going.unlink()
         return job

@@ -112,3 +112,22 @@ def test_a_preview_stands_upright_and_has_no_chapters(tmp_path: Path, stubbed: N
         inner = (slice(None), slice(8, 24), slice(8, 24))  # of a patch
         np.testing.assert_allclose(panel[inner], upright[inner], rtol=0, atol=0.05)
         assert np.abs(panel - upright).mean() < 0.05
+
+
+def test_a_preview_is_refused_where_one_is_not_where_the_output_is(
+    tmp_path: Path, clip: Path, stubbed: None
+) -> None:
+    """The output stays as it is."""
+    output = tmp_path / "out.mp4"
+    output.write_text("made before")
+    command = (clip, "-o", output, "--factor", 2, "--preview")
+    result = tsr(tmp_path / "c", *command)
+    assert result.exit_code == 0, result.output
+    assert output.read_text() == "made before"
+    again = tsr(tmp_path / "c", *command)
+    assert again.exit_code == 1
+    (line,) = again.stderr.splitlines()
+    assert "out_preview.mp4 exists already" in line
+    nameless = tsr(tmp_path / "c", clip, "-o", "/", "--preview")
+    assert nameless.exit_code == 1
+    assert "has no name" in nameless.stderr
