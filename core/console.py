@@ -97,10 +97,12 @@ class Command(click.Command):
                 _fail(f"{ctx.info_name}: the program reading the output went away")
             except OSError as error:
                 _fail(f"{ctx.info_name}: {refusal(error)}")
-            except Exception:
-                if not Interrupts.pressed:
-                    raise
-                _fail(interrupted)  # a library's C code has made an error of its own of it
+            except Exception as error:
+                if Interrupts.pressed:
+                    _fail(interrupted)  # a library's C code has made an error of its own of it
+                if isinstance(error, EOFError):  # click would take it for Ctrl-D, without a word
+                    raise RuntimeError("a file ends where more was expected") from error
+                raise
 
     def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
         """Put files in the place of clips that come through pipes."""

@@ -170,6 +170,21 @@ def test_an_output_that_another_run_made_meanwhile_stays(
         assert ("the finished render is kept" in outcome.error) == (moment == "write")
 
 
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"no archive"])
+def test_a_damaged_survey_is_made_again(
+    tmp_path: Path, clip: Path, stubbed: None, damage: bytes
+) -> None:
+    """Whatever a crash left of it."""
+    command = (clip, "--factor", 2, "--cache", tmp_path / "cache")
+    assert tsr(*command, "-o", tmp_path / "1.mp4").exit_code == 0
+    (kept,) = (tmp_path / "cache").rglob("survey.npz")
+    whole = kept.read_bytes()
+    kept.write_bytes(damage)
+    result = tsr(*command, "-o", tmp_path / "2.mp4")
+    assert result.exit_code == 0, result.stderr
+    assert kept.read_bytes() == whole
+
+
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     """And let go of at the end."""
     cache = Cache(tmp_path)
