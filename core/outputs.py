@@ -10,6 +10,9 @@ from tsr.core.errors import OutputError
 from tsr.core.leftovers import mark, remove, remove_leftovers
 from tsr.core.pipes import check_output_pipe, is_pipe
 
+MAX_NAME_BYTES = 255
+"""Longest name of a file on the usual disks."""
+
 
 def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool = False) -> None:
     """Refuse, before any work is done, an output that could not be written at the end.
@@ -79,7 +82,7 @@ def completed(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk refused the file (full, read-only, vanished folder).
     """
-    before = f".{path.stem}.part-"
+    before = f".{_short_stem(path)}.part-"
     temporary = path.with_name(f"{before}{mark()}{path.suffix}")
     remove_leftovers(path.parent, before, path.suffix)
     try:
@@ -95,6 +98,14 @@ def completed(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         remove(temporary)
+
+
+def _short_stem(path: Path) -> str:
+    """As much of a name's stem as leaves room for a mark, which has 18 bytes at most."""
+    stem = path.stem
+    while stem and len(os.fsencode(f".{stem}.part-{path.suffix}")) + 18 > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _check_replaceable(path: Path) -> None:

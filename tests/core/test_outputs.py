@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tsr.core.errors import OutputError
+from tsr.core.leftovers import mark
 from tsr.core.outputs import check_output, completed, named
 
 
@@ -147,6 +148,21 @@ def test_a_name_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
     """A name of 300 characters fails before the work, not after it."""
     with pytest.raises(OutputError, match="too long"):
         check_output(tmp_path / ("a" * 300 + ".mp4"))
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "語"])
+def test_a_name_that_the_disk_just_takes(tmp_path: Path, letter: str) -> None:
+    """The temporary name is longer than the final one, and what a killed process left is found."""
+    stem = letter * (251 // len(letter.encode()))
+    final = tmp_path / f"{stem}.mp4"
+    check_output(final)
+    with completed(final) as temporary:
+        temporary.write_text("frames")
+        left = temporary.with_name(temporary.name.replace(mark(), f"{mark()[:8]}-999999999"))
+        left.write_text("half")
+    with completed(final) as temporary:
+        temporary.write_text("more frames")
+    assert names(tmp_path) == [final.name]
 
 
 @pytest.mark.parametrize("path", ["/", "", "."])
