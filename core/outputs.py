@@ -27,7 +27,7 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
         return check_output_pipe(path)
     if not path.name:
         raise OutputError(f"output {path} is a folder; choose another name with -o")
-    if any(path.resolve() == given.resolve() for given in inputs):
+    if any(real(path) == real(given) for given in inputs):
         raise OutputError(f"output {path} is the input itself; choose another name with -o")
     try:
         exists = path.exists()
@@ -57,10 +57,15 @@ def named(path: Path) -> Path:
     Raises:
         OutputError: it has none, as the root folder.
     """
-    path = path if path.name.strip(".") else path.resolve()
+    path = path if path.name.strip(".") else real(path)
     if not path.name:
         raise OutputError(f"{path} has no name that the output's could be made of; give -o")
     return path
+
+
+def real(path: Path) -> Path:
+    """Where links lead; links in circles lead nowhere, which `Path.resolve` has no OSError for."""
+    return Path(os.path.realpath(path))
 
 
 def is_folder(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tsr.core.console import check_installed, duration
 from tsr.core.errors import ClipError, OutputError, TsrError, refusal
 from tsr.core.model_card import file_sha256
-from tsr.core.outputs import check_output, is_folder
+from tsr.core.outputs import check_output, is_folder, real
 from tsr.pipeline.cache import BusyError, Cache
 from tsr.pipeline.job import Job, prepare
 from tsr.pipeline.one_shot import NEEDED, make
@@ -177,7 +177,7 @@ def _there(task: Task, options: Options, inputs: Collection[Path]) -> bool:
     output = task.output
     if not task.in_batch or output is None or options.overwrite or not output.exists():
         return False
-    return output.resolve() not in {given.resolve() for given in inputs}
+    return real(output) not in {real(given) for given in inputs}
 
 
 def _left(task: Task, told: Told) -> Outcome:

@@ -129,6 +129,18 @@ def test_the_input_is_never_the_output(tmp_path: Path, monkeypatch: pytest.Monke
             check_output(spelling, inputs=(clip,), overwrite=True)
 
 
+def test_links_in_circles(tmp_path: Path) -> None:
+    """An input that is one is said where it is opened; an output that is one is replaced."""
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    check_output(tmp_path / "out.mp4", inputs=(loop,))
+    check_output(loop, inputs=(tmp_path / "clip.mp4",))
+    with completed(loop) as temporary:
+        temporary.write_text("frames")
+    assert loop.read_text() == "frames"
+    assert not loop.is_symlink()
+
+
 def test_an_existing_output_is_refused(tmp_path: Path) -> None:
     """The message names the way out."""
     (tmp_path / "old.mp4").touch()

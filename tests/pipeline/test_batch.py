@@ -29,7 +29,7 @@ def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None)
 def test_what_the_system_refuses_of_one_input_stops_no_other(
     tmp_path: Path, clip: Path, stubbed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that no disk takes, and a video that goes away while another is worked on."""
+    """A name that no disk takes, links in circles, a video that goes away meanwhile."""
     from tsr.pipeline import batch
 
     going, last = tmp_path / "going.mp4", tmp_path / "last.mp4"
@@ -45,9 +45,11 @@ def test_what_the_system_refuses_of_one_input_stops_no_other(
 
     monkeypatch.setattr(batch, "prepare", prepare_and_lose)
     long = tmp_path / ("a" * 300 + ".mp4")
-    result = tsr(tmp_path / "c", long, going, last, "-o", tmp_path / "out", "--factor", 2)
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    result = tsr(tmp_path / "c", long, loop, going, last, "-o", tmp_path / "out", "--factor", 2)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "tsr: 2 of 3 inputs failed; see above"
+    assert result.stderr.splitlines()[-1] == "tsr: 3 of 4 inputs failed; see above"
     assert "going.mp4: No such file or directory" in result.stderr
     assert [f.name for f in (tmp_path / "out").iterdir()] == ["last_x2.mp4"]
 
