@@ -11,6 +11,7 @@ from tsr.core.clip_io.times import (
     choose_time_base,
     decimated,
     retimed,
+    stretch,
     times_from_ticks,
     to_ticks,
 )
@@ -124,3 +125,20 @@ def test_impossible_time_bases_round_to_50_nanoseconds() -> None:
     base = choose_time_base(times)
     errors = [abs(t * base - s) for t, s in zip(to_ticks(times, base), starts, strict=False)]
     assert max(errors) <= Fraction(1, 20_000_000)
+
+
+@given(durations=steps, factor=factors)
+def test_time_is_stretched_by_slow_motion_alone(durations: list[int], factor: int) -> None:
+    """Neither by more frames nor by fewer, however long one of them is held."""
+    times = variable_times([*durations, 90_000, 40])
+    assert stretch(times, retimed(times, factor)) == 1
+    assert stretch(times, retimed(times, factor, slow_motion=True)) == factor
+    if times.num_frames >= factor:
+        assert stretch(times, decimated(times, factor)) == 1
+
+
+def test_a_part_in_slow_motion_stretches_time() -> None:
+    """Also if that is less than the longest frame is held."""
+    times = variable_times([40, 40, 2000, 40])
+    made = variable_times([40, 40, 40, 40, 40, 2000, 40])
+    assert stretch(times, made) == made.span / times.span > 1
