@@ -195,6 +195,8 @@ def choose_encoding(
             "use .mp4 or .mkv, or name an encoder to have Matroska in a pipe"
         )
     pixel_format, notes = _pixel_format(name, chosen, info)
+    if not suffix and not info.times.is_constant:
+        notes += ("images hold no times, so the variable frame rate is lost; use .mp4 or .mkv",)
     return Encoding(
         encoder=name,
         codec=chosen.codec,
