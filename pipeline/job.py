@@ -21,9 +21,11 @@ from tsr.runtime.run import default_output
 MIN_FRAMES = 8
 """Frames that a network can learn from at least: `tsr.trainer.coarse.MIN_FRAMES`, without torch."""
 
-BITS_PER_PIXEL = {"ffv1": 6.0, "png": 6.0, "prores": 2.0}
-OTHER_BITS_PER_PIXEL = 0.05
-"""What an encoder leaves of a pixel at the very least, to see whether the disk can hold it."""
+FRAME_BYTES = 10
+BITS_PER_PIXEL = {"ffv1": 0.01, "png": 0.03, "prores": 0.05}
+OTHER_BITS_PER_PIXEL = 0.0004
+"""What an encoder leaves of a frame and its pixels at the very least, which is of a plain still
+scene: to see whether the disk can hold it."""
 
 
 class Frames(Protocol):
@@ -177,20 +179,25 @@ def chosen_frames(info: ClipInfo, part: tuple[Fraction, Fraction] | None) -> Spa
     return inside[0], inside[-1] + 1
 
 
+def least_bytes(encoding: Encoding, num_frames: int, pixels: int) -> int:
+    """Bytes that frames of so many pixels take, however little is to be seen in them."""
+    bits = BITS_PER_PIXEL.get(encoding.encoder, OTHER_BITS_PER_PIXEL)
+    return int(num_frames * (FRAME_BYTES + pixels * bits / 8))
+
+
 def _check_space(job: Job, encoding: Encoding, num_frames: int, cache: Path) -> None:
     """Refuse an output that the disk cannot hold whatever is in it.
 
     Raises:
         OutputError: says how much is needed and free.
     """
-    bits = BITS_PER_PIXEL.get(encoding.encoder, OTHER_BITS_PER_PIXEL)
-    needed = int(num_frames * job.clip.height * job.clip.width * bits / 8)
+    needed = least_bytes(encoding, num_frames, job.clip.height * job.clip.width)
     for place in (_existing(cache), _existing(job.output.absolute().parent)):
         free = shutil.disk_usage(place).free
         if free < needed:
             raise OutputError(
-                f"{place} has {free / 1e9:.1f} GB free, and {job.output.name} needs at least "
-                f"{needed / 1e9:.1f} GB there; make room, or choose another "
+                f"{place} has {free / 1e6:.1f} MB free, and {job.output.name} needs at least "
+                f"{needed / 1e6:.1f} MB there; make room, or choose another "
                 + ("--cache" if place == _existing(cache) else "output")
             )
 

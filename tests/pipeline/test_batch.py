@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import clips
+import numpy as np
 import pytest
 from runs import HEIGHT, WIDTH, events, tsr
 
+from tsr.core.clip_io import ClipWriter, choose_encoding, probe
 from tsr.core.errors import ClipError
 from tsr.pipeline import network
 from tsr.pipeline.batch import tasks
-from tsr.pipeline.job import Job
+from tsr.pipeline.job import Job, least_bytes
 
 
 def test_several_inputs_and_a_failure(tmp_path: Path, clip: Path, stubbed: None) -> None:
@@ -152,6 +154,27 @@ def test_a_disk_without_room_is_noticed_before_any_work(
     result = tsr(tmp_path / "c", clip, "-o", tmp_path / "out.mp4")
     assert result.exit_code == 1
     assert "make room" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [
+        ("a.mkv", "ffv1"), ("a", "png"), ("a.mov", "prores"), ("a.mp4", "h264"), ("a.mp4", "hevc"),
+        ("a.webm", "vp9"), ("a.webm", "av1"),
+    ],
+)  # fmt: skip
+def test_a_plain_still_scene_takes_more_than_is_asked_of_a_disk(
+    tmp_path: Path, name: str, encoder: str
+) -> None:
+    """So that no output is refused that would have found room."""
+    still = np.full((3, 16, 360, 640), 0.5, np.float32)
+    info = probe(clips.write_video(tmp_path / "in.mp4", still))
+    encoding = choose_encoding(tmp_path / name, info, encoder=encoder)
+    with ClipWriter(tmp_path / name, info, times=info.times, encoding=encoding) as writer:
+        writer.write_volume(still)
+    files = [tmp_path / name, *tmp_path.glob(f"{name}/*")]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    assert least_bytes(encoding, info.num_frames, info.height * info.width) < size
 
 
 def test_an_output_never_replaces_another_input(tmp_path: Path, clip: Path, stubbed: None) -> None:
