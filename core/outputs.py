@@ -93,6 +93,7 @@ def completed(path: Path) -> Iterator[Path]:
     try:
         remove(temporary)  # of a process of our own number, which is no more
         yield temporary
+        _keep_through_power_cuts(temporary)
         if path.is_dir() and temporary.is_dir():
             _check_replaceable(path)
             shutil.rmtree(path)
@@ -103,6 +104,14 @@ def completed(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         remove(temporary)
+
+
+def _keep_through_power_cuts(path: Path) -> None:
+    """Wait until a file's bytes, or those of a folder's files, are on the disk: a disk may learn of
+    the final name before it has them, and would be left with an empty file of that name."""
+    for file in path.iterdir() if path.is_dir() else [path]:
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
 
 
 def _short_stem(path: Path) -> str:

@@ -53,8 +53,6 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     render = Render(
         job, sections, {span: shot.maker for span, shot in made.items()}, folder, times, encoding
     )
-    if done := render.num_complete():
-        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
     seconds = {**render.run(told), "render": told.seconds}
     told.done(f"{times.num_frames} frames in {duration(told.seconds)}")
 
