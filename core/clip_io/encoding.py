@@ -200,6 +200,8 @@ def choose_encoding(
     pixel_format, notes = _pixel_format(name, chosen, info)
     if info.colour.full_range and name in LIMITED_ENCODERS:
         notes = (*notes, f"encoder {name} stores limited range; the full range was converted")
+    if not suffix and not info.times.is_constant:
+        notes += ("images hold no times, so the variable frame rate is lost; use .mp4 or .mkv",)
     return Encoding(
         encoder=name,
         codec=chosen.codec,

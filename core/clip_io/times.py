@@ -126,12 +126,11 @@ def retimed(source: FrameTimes | Timed, factor: int, *, slow_motion: bool = Fals
 def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Fraction:
     """Seconds of `made` per second of `source`; exactly 1 if they last equally long.
 
-    A group of frames cut off at the end shortens a clip by less than one of its frames.
+    Fewer frames are `decimated`: time is as it was, but for the frames at the end that are no
+    whole group.
     """
     times = _times_of(source)
-    if abs(made.span - times.span) <= max(*times.durations, *made.durations):
-        return Fraction(1)
-    return made.span / times.span
+    return Fraction(1) if made.num_frames < times.num_frames else made.span / times.span
 
 
 def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:

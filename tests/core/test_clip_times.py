@@ -13,6 +13,7 @@ from tsr.core.clip_io.times import (
     choose_time_base,
     decimated,
     retimed,
+    stretch,
     times_from_ticks,
     to_ticks,
 )
@@ -139,3 +140,20 @@ def test_encoders_are_told_a_rate_that_fits() -> None:
     for rate in (8 * NTSC, Fraction(MAX_TIME_BASE), 1 / Fraction(MAX_TIME_BASE)):
         assert Clock.of(FrameTimes.constant(rate, 9)).fps == rate
     assert Clock.of(FrameTimes.constant(Fraction(8 * MAX_TIME_BASE), 9)).fps == MAX_TIME_BASE
+
+
+@given(durations=steps, factor=factors)
+def test_time_is_stretched_by_slow_motion_alone(durations: list[int], factor: int) -> None:
+    """Neither by more frames nor by fewer, however long one of them is held."""
+    times = variable_times([*durations, 90_000, 40])
+    assert stretch(times, retimed(times, factor)) == 1
+    assert stretch(times, retimed(times, factor, slow_motion=True)) == factor
+    if times.num_frames >= factor:
+        assert stretch(times, decimated(times, factor)) == 1
+
+
+def test_a_part_in_slow_motion_stretches_time() -> None:
+    """Also if that is less than the longest frame is held."""
+    times = variable_times([40, 40, 2000, 40])
+    made = variable_times([40, 40, 40, 40, 40, 2000, 40])
+    assert stretch(times, made) == made.span / times.span > 1

@@ -189,6 +189,15 @@ def test_y4m_is_raw(tmp_path: Path) -> None:
         choose_encoding(Path("a.y4m"), dataclasses.replace(info, times=uneven))
 
 
+def test_a_folder_of_images_loses_a_variable_rate(tmp_path: Path) -> None:
+    """With a note; a constant one is lost in every folder."""
+    info = probe(clips.write_video(tmp_path / "in.mp4", clips.numbered(3, 32, 32)))
+    assert choose_encoding(Path("frames"), info).notes == ()
+    uneven = FrameTimes((Fraction(0), Fraction(1), Fraction(3)), Fraction(4))
+    (note,) = choose_encoding(Path("frames"), dataclasses.replace(info, times=uneven)).notes
+    assert "variable frame rate is lost" in note
+
+
 def test_variable_times_are_exact_in_mp4(tmp_path: Path) -> None:
     """×4 of an uneven clip with a late start: each time, and the end, is the exact fraction."""
     ticks = [9000, 12003, 13500, 20000, 21001, 26001]
