@@ -8,7 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from tsr.core.clip_io import ClipInfo, Encoding, FrameTimes, choose_encoding, probe, retimed
+from tsr.core.clip_io import (
+    ClipInfo,
+    Encoding,
+    FrameTimes,
+    Stretch,
+    choose_encoding,
+    probe,
+    retimed,
+)
 from tsr.core.console import duration
 from tsr.core.errors import ClipError, OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
@@ -80,16 +88,15 @@ class Job:
         """When each output frame is shown."""
         starts: list[Fraction] = []
         now = self.clip.times.starts[0]
+        knots = [(now, now)]
         for section in sections:
-            part = retimed(
-                self.clip.times.part(*section.frames),
-                section.factor,
-                slow_motion=self.options.slow_motion,
-            )
+            given = self.clip.times.part(*section.frames)
+            part = retimed(given, section.factor, slow_motion=self.options.slow_motion)
             late = now - part.starts[0]
             starts += [start + late for start in part.starts] if late else part.starts
             now = part.end + late
-        return FrameTimes(tuple(starts), now)
+            knots.append((given.end, now))
+        return FrameTimes(tuple(starts), now, Stretch(tuple(knots)))
 
     def encoding(self, times: FrameTimes) -> Encoding:
         """How the output is stored."""

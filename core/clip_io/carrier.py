@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from tsr.core.clip_io.opening import AV_ERRORS
-from tsr.core.clip_io.times import exact
+from tsr.core.clip_io.times import Stretch, exact
 
 FILE_KEYS = {
     "major_brand",
@@ -40,13 +40,13 @@ class Target:
         output: opened, its header not written yet.
         suffix: of the container.
         origin: seconds on the source's clock that are zero in the output.
-        stretch: seconds of the output per second of the source: the factor in slow motion, else 1.
+        stretch: of the source's time in slow motion.
     """
 
     output: OutputContainer
     suffix: str
     origin: Fraction
-    stretch: Fraction = Fraction(1)
+    stretch: Stretch
 
 
 class Carrier(Protocol):

@@ -1,7 +1,7 @@
 """When each frame is shown, as exact fractions of a second."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -33,6 +33,28 @@ def exact(ratio: Ratio) -> Fraction:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """How slow motion moves the moments of a clip: evenly from knot to knot; outside of them time
+    runs as it did."""
+
+    knots: tuple[tuple[Fraction, Fraction], ...] = ((Fraction(0), Fraction(0)),)
+    """Seconds of the clip, and where they are in the output; both increasing."""
+
+    @property
+    def is_none(self) -> bool:
+        """Whether every moment stays where it was."""
+        return all(before == after for before, after in self.knots)
+
+    def moved(self, moment: Fraction) -> Fraction:
+        """Where a moment of the clip is in the output."""
+        for (first, early), (last, late) in pairwise(self.knots):
+            if first <= moment <= last:
+                return early + (moment - first) * (late - early) / (last - first)
+        before, after = self.knots[0 if moment < self.knots[0][0] else -1]
+        return moment + after - before
+
+
+@dataclass(frozen=True)
 class FrameTimes:
     """Presentation times of consecutive frames."""
 
@@ -40,6 +62,8 @@ class FrameTimes:
     """Start of each frame in seconds, strictly increasing."""
     end: Fraction
     """End of the last frame in seconds."""
+    stretch: Stretch = field(default=Stretch(), compare=False)
+    """What slow motion did to the times of the clip that the frames were made from."""
 
     def __post_init__(self) -> None:
         if not self.starts:
@@ -120,17 +144,22 @@ def retimed(source: FrameTimes | Timed, factor: int, *, slow_motion: bool = Fals
         return FrameTimes(starts, times.end)
     origin = times.starts[0]
     stretched = tuple(origin + (start - origin) * factor for start in starts)
-    return FrameTimes(stretched, origin + times.span * factor)
+    end = origin + times.span * factor
+    return FrameTimes(stretched, end, Stretch(((origin, origin), (times.end, end))))
 
 
-def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Fraction:
-    """Seconds of `made` per second of `source`; exactly 1 if they last equally long.
+def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Stretch:
+    """How the times of `source` became those of `made`: evenly if these do not tell.
 
     Fewer frames are `decimated`: time is as it was, but for the frames at the end that are no
     whole group.
     """
     times = _times_of(source)
-    return Fraction(1) if made.num_frames < times.num_frames else made.span / times.span
+    if made.num_frames < times.num_frames or made.span == times.span:
+        return Stretch()
+    if not made.stretch.is_none:
+        return made.stretch
+    return Stretch(((times.starts[0], made.starts[0]), (times.end, made.end)))
 
 
 def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:

@@ -22,7 +22,7 @@ from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import SideStreams, lost, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
 from tsr.core.clip_io.tags import Tags, lost_tags, write_tags
-from tsr.core.clip_io.times import Clock, FrameTimes, to_ticks
+from tsr.core.clip_io.times import Clock, FrameTimes, Stretch, to_ticks
 from tsr.core.clip_io.video_encoder import configure, describe, encoder_options
 from tsr.core.errors import ClipError, OutputError
 from tsr.core.pipes import STANDARD, is_pipe
@@ -44,7 +44,7 @@ class VideoSink:
         encoding: how frames are stored.
         tags: metadata and chapters.
         beside: kinds of streams (`side_streams.KINDS`) that are muxed from `info.path`.
-        stretch: seconds of output per second of the source.
+        stretch: of the source's time in slow motion.
         notes: receives one line for each thing that is changed or lost.
         clock: of the whole video that this file is a piece of.
     """
@@ -59,7 +59,7 @@ class VideoSink:
         *,
         tags: Tags,
         beside: tuple[str, ...],
-        stretch: Fraction,
+        stretch: Stretch,
         notes: list[str],
         clock: Clock | None = None,
     ) -> None:

@@ -1,8 +1,10 @@
 """A part of a video, or a few seconds of it: ranges and previews."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -54,6 +56,22 @@ def test_a_part_in_slow_motion_has_no_sound(tmp_path: Path, clip: Path, stubbed:
     assert made.times.span == given.times.span + len(inside) / given.fps
     assert not made.has_audio
     assert any("audio" in note for note in record.notes)
+
+
+def test_chapters_follow_a_part_in_slow_motion(tmp_path: Path, stubbed: None) -> None:
+    """Those before it stay, those within are stretched, those behind are later and as long."""
+    video = 0.3 + 0.4 * clips.rotating_spokes(10, HEIGHT, WIDTH)
+    film = clips.write_video(tmp_path / "in.mkv", video, fps=10, chapters=8)
+    result = tsr(
+        tmp_path / "c", film, "-o", tmp_path / "out.mkv", "--factor", 2, "--slow-motion",
+        "--range", "0.25-0.45",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        chapters = [(each["start"], each["end"]) for each in made.chapters()]
+        tenth = Fraction(1, 10) / Fraction(made.chapters()[0]["time_base"])
+    starts = [0, 1, 2, 3, 5, 7, 8, 9, 10]
+    assert [tuple(end / tenth for end in each) for each in chapters] == list(pairwise(starts))
 
 
 @pytest.mark.parametrize(
