@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 
 import click
 
-from tsr.core.errors import SettingsError, TsrError
+from tsr.core.errors import SettingsError, TsrError, refusal
 from tsr.core.pipes import STANDARD, is_pipe, spooled
 from tsr.core.versions import versions
 
@@ -96,12 +96,13 @@ class Command(click.Command):
             except BrokenPipeError:
                 _fail(f"{ctx.info_name}: the program reading the output went away")
             except OSError as error:
-                # What the system refuses: names too long, links in circles, disks that vanish.
-                _fail(f"{ctx.info_name}: {error.filename or 'the system'}: {error.strerror}")
-            except Exception:
-                if not Interrupts.pressed:
-                    raise
-                _fail(interrupted)  # a library's C code has made an error of its own of it
+                _fail(f"{ctx.info_name}: {refusal(error)}")
+            except Exception as error:
+                if Interrupts.pressed:
+                    _fail(interrupted)  # a library's C code has made an error of its own of it
+                if isinstance(error, EOFError):  # click would take it for Ctrl-D, without a word
+                    raise RuntimeError("a file ends where more was expected") from error
+                raise
 
     def _keep_pipes(self, ctx: click.Context, kept: contextlib.ExitStack) -> None:
         """Put files in the place of clips that come through pipes."""

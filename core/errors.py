@@ -23,3 +23,8 @@ class SettingsError(TsrError):
 
 class DeviceError(TsrError):
     """A GPU, driver or library that was asked for and is not there, or that failed."""
+
+
+def refusal(error: OSError) -> str:
+    """What the system refused, in a line: names too long, links in circles, disks that vanish."""
+    return f"{error.filename or 'the system'}: {error.strerror or error}"

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -145,13 +146,24 @@ def _fraction(text: Any) -> Fraction:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, or of the names and bytes of a folder's files."""
+    """SHA-256 of a file's bytes, or of the names and bytes of the images in a folder.
+
+    Raises:
+        ClipError: no image in the folder.
+    """
     digest = hashlib.sha256()
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = _images(path) if path.is_dir() else [path]
     for file in files:
         if path.is_dir():
-            digest.update(file.name.encode())
+            digest.update(os.fsencode(file.name))
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _images(folder: Path) -> list[Path]:
+    """What of a folder is the clip: thumbnails and folders that other programs leave are not."""
+    from tsr.core.clip_io.folder import list_folder  # brings PyAV, which cards do without
+
+    return sorted(list_folder(folder).files)

@@ -10,6 +10,9 @@ from tsr.core.errors import OutputError
 from tsr.core.leftovers import mark, remove, remove_leftovers
 from tsr.core.pipes import check_output_pipe, is_pipe
 
+MAX_NAME_BYTES = 255
+"""Longest name of a file on the usual disks."""
+
 
 def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool = False) -> None:
     """Refuse, before any work is done, an output that could not be written at the end.
@@ -24,7 +27,7 @@ def check_output(path: Path, *, inputs: tuple[Path, ...] = (), overwrite: bool =
         return check_output_pipe(path)
     if not path.name:
         raise OutputError(f"output {path} is a folder; choose another name with -o")
-    if any(path.resolve() == given.resolve() for given in inputs):
+    if any(real(path) == real(given) for given in inputs):
         raise OutputError(f"output {path} is the input itself; choose another name with -o")
     try:
         exists = path.exists()
@@ -54,10 +57,23 @@ def named(path: Path) -> Path:
     Raises:
         OutputError: it has none, as the root folder.
     """
-    path = path if path.name.strip(".") else path.resolve()
+    path = path if path.name.strip(".") else real(path)
     if not path.name:
         raise OutputError(f"{path} has no name that the output's could be made of; give -o")
     return path
+
+
+def real(path: Path) -> Path:
+    """Where links lead; links in circles lead nowhere, which `Path.resolve` has no OSError for."""
+    return Path(os.path.realpath(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no disk takes is said where it is opened."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -71,12 +87,13 @@ def completed(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the disk refused the file (full, read-only, vanished folder).
     """
-    before = f".{path.stem}.part-"
+    before = f".{_short_stem(path)}.part-"
     temporary = path.with_name(f"{before}{mark()}{path.suffix}")
     remove_leftovers(path.parent, before, path.suffix)
     try:
         remove(temporary)  # of a process of our own number, which is no more
         yield temporary
+        _keep_through_power_cuts(temporary)
         if path.is_dir() and temporary.is_dir():
             _check_replaceable(path)
             shutil.rmtree(path)
@@ -87,6 +104,22 @@ def completed(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         remove(temporary)
+
+
+def _keep_through_power_cuts(path: Path) -> None:
+    """Wait until a file's bytes, or those of a folder's files, are on the disk: a disk may learn of
+    the final name before it has them, and would be left with an empty file of that name."""
+    for file in path.iterdir() if path.is_dir() else [path]:
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
+
+
+def _short_stem(path: Path) -> str:
+    """As much of a name's stem as leaves room for a mark, which has 18 bytes at most."""
+    stem = path.stem
+    while stem and len(os.fsencode(f".{stem}.part-{path.suffix}")) + 18 > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _check_replaceable(path: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsr.core.console import check_installed, duration
-from tsr.core.errors import ClipError, OutputError, TsrError
+from tsr.core.errors import ClipError, OutputError, TsrError, refusal
 from tsr.core.model_card import file_sha256
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, is_folder, real
 from tsr.pipeline.cache import BusyError, Cache
 from tsr.pipeline.job import Job, prepare
 from tsr.pipeline.one_shot import NEEDED, make
@@ -28,11 +28,13 @@ VIDEO_SUFFIXES = {
 
 @dataclass(frozen=True)
 class Task:
-    """One input, its output if one was named, and its report if one is wanted."""
+    """One input, its output if one was named, and its report if one is wanted. In a batch it is one
+    of several inputs, or from a folder: however many those are now, they are given again."""
 
     clip: Path
     output: Path | None
     report: Path | None = None
+    in_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,23 @@ def tasks(
             )
         found[target] = clip
     return [
-        Task(clip, target, None if report is None else report / f"{target.stem}.html")
+        Task(clip, target, None if report is None else report / f"{target.stem}.html", True)
         for target, clip in found.items()
     ]
 
 
 def _expanded(given: Path) -> list[Path]:
-    """The videos of a folder; the path itself if it is a file or a folder of images."""
-    if not given.is_dir() or any(file.suffix.lower() == ".png" for file in given.iterdir()):
+    """The videos of a folder; the path itself if it is a file or a folder of images.
+
+    Hidden files are somebody's own, such as what another process is writing; and among videos an
+    image is a cover.
+    """
+    if not is_folder(given):
         return [given]
-    videos = sorted(file for file in given.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES)
+    files = sorted(file for file in given.iterdir() if not file.name.startswith("."))
+    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos and any(file.suffix.lower() == ".png" for file in files):
+        return [given]
     stems = {file.stem for file in videos}
     videos = [file for file in videos if not _made_of(file, stems)]
     if not videos:
@@ -114,8 +123,8 @@ def make_all(
 ) -> list[Outcome]:
     """Make all outputs, or previews; what cannot succeed is found before the first work is done.
 
-    Of several, an output that is there already is passed over, so that a batch that was interrupted
-    can be given again.
+    In a batch an output that is there already is passed over, so that one that was interrupted, or
+    whose folder has grown, can be given again.
 
     Raises:
         SettingsError: a package is not installed.
@@ -124,26 +133,26 @@ def make_all(
     outcomes: list[Outcome] = []
 
     def failed(task: Task, error: Exception) -> None:
-        text = " ".join(str(error).split()) or "out of memory"
+        said = refusal(error) if isinstance(error, OSError) else str(error)
+        text = " ".join(said.split()) or "out of memory"
         outcomes.append(Outcome(task, error=text))
         told.event("failed", input=task.clip, error=text)
-        if len(todo) > 1:
+        if task.in_batch:
             told.line(f"failed: {text}")
 
     inputs = tuple(task.clip for task in todo)
     jobs: deque[tuple[Task, Job]] = deque()
     for task in todo:
-        if len(todo) > 1 and not preview and _there(task, options, inputs):
-            outcomes.append(Outcome(task, task.output, kept=True))
-            told.event("kept", input=task.clip, output=task.output)
-            continue
         try:
-            job = prepare(task.clip, task.output, options, cache.root, inputs)
+            if not preview and _there(task, options, inputs):
+                outcomes.append(_left(task, told))
+                continue
+            job = prepare(task.clip, task.output, options, cache.root, inputs, preview=preview)
             if task.report is not None:
                 taken = (task.clip, job.output)
                 check_output(task.report, inputs=taken, overwrite=options.overwrite)
             jobs.append((task, job))
-        except TsrError as error:
+        except (TsrError, OSError) as error:
             failed(task, error)
     num_busy = 0
     while jobs:
@@ -158,17 +167,22 @@ def make_all(
         except BusyError:
             jobs.append((task, job))
             num_busy += 1
-        except (TsrError, MemoryError) as error:
+        except (TsrError, OSError, MemoryError) as error:
             failed(task, error)
     return outcomes
 
 
 def _there(task: Task, options: Options, inputs: Collection[Path]) -> bool:
-    """Whether a task's output exists and may stay."""
+    """Whether a task's output exists and may stay, as it may in a batch."""
     output = task.output
-    if output is None or options.overwrite or not output.exists():
+    if not task.in_batch or output is None or options.overwrite or not output.exists():
         return False
-    return output.resolve() not in {given.resolve() for given in inputs}
+    return real(output) not in {real(given) for given in inputs}
+
+
+def _left(task: Task, told: Told) -> Outcome:
+    told.event("kept", input=task.clip, output=task.output)
+    return Outcome(task, task.output, kept=True)
 
 
 def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait: bool) -> Outcome:
@@ -178,6 +192,10 @@ def _make(task: Task, job: Job, cache: Cache, told: Told, preview: bool, *, wait
         told.note(f"another tsr works on {name}; waiting for it to end")
 
     with cache.video(file_sha256(job.clip.path), name, waiting if wait else None) as kept:
+        if not preview:  # again: who held the video may have made this very output
+            if _there(task, job.options, ()):
+                return _left(task, told)
+            check_output(job.output, overwrite=job.options.overwrite)
         told.line(f"{job.clip.path} → {job.output}")
         if preview:
             from tsr.pipeline.preview import preview as show

@@ -169,7 +169,7 @@ def _sum_up(outcomes: "list[Outcome]", told: "Told") -> None:
     told.about()
     done = len(outcomes) - len(failed) - kept
     told.event("summary", done=done, kept=kept, failed=len(failed))
-    if len(outcomes) == 1:
+    if not outcomes[0].task.in_batch:
         if failed:
             raise TsrError(failed[0].error)
         told.line(f"wrote {outcomes[0].wrote}")

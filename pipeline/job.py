@@ -8,11 +8,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from tsr.core.clip_io import ClipInfo, Encoding, FrameTimes, choose_encoding, probe, retimed
+from tsr.core.clip_io import (
+    ClipInfo,
+    Encoding,
+    FrameTimes,
+    Stretch,
+    choose_encoding,
+    probe,
+    retimed,
+)
 from tsr.core.console import duration
 from tsr.core.errors import ClipError, OutputError, SettingsError
 from tsr.core.ladder import ScaleLadder
-from tsr.core.outputs import check_output
+from tsr.core.outputs import check_output, named
 from tsr.core.pipes import is_pipe
 from tsr.core.tiling import Span
 from tsr.pipeline.options import Options
@@ -21,9 +29,11 @@ from tsr.runtime.run import default_output
 MIN_FRAMES = 8
 """Frames that a network can learn from at least: `tsr.trainer.coarse.MIN_FRAMES`, without torch."""
 
-BITS_PER_PIXEL = {"ffv1": 6.0, "png": 6.0, "prores": 2.0}
-OTHER_BITS_PER_PIXEL = 0.05
-"""What an encoder leaves of a pixel at the very least, to see whether the disk can hold it."""
+FRAME_BYTES = 10
+BITS_PER_PIXEL = {"ffv1": 0.01, "png": 0.03, "prores": 0.05}
+OTHER_BITS_PER_PIXEL = 0.0004
+"""What an encoder leaves of a frame and its pixels at the very least, which is of a plain still
+scene: to see whether the disk can hold it."""
 
 
 class Frames(Protocol):
@@ -78,16 +88,15 @@ class Job:
         """When each output frame is shown."""
         starts: list[Fraction] = []
         now = self.clip.times.starts[0]
+        knots = [(now, now)]
         for section in sections:
-            part = retimed(
-                self.clip.times.part(*section.frames),
-                section.factor,
-                slow_motion=self.options.slow_motion,
-            )
+            given = self.clip.times.part(*section.frames)
+            part = retimed(given, section.factor, slow_motion=self.options.slow_motion)
             late = now - part.starts[0]
             starts += [start + late for start in part.starts] if late else part.starts
             now = part.end + late
-        return FrameTimes(tuple(starts), now)
+            knots.append((given.end, now))
+        return FrameTimes(tuple(starts), now, Stretch(tuple(knots)))
 
     def encoding(self, times: FrameTimes) -> Encoding:
         """How the output is stored."""
@@ -110,6 +119,8 @@ def prepare(
     options: Options,
     cache: Path,
     inputs: tuple[Path, ...] = (),
+    *,
+    preview: bool = False,
 ) -> Job:
     """Look at an input and at where its output shall go.
 
@@ -117,6 +128,7 @@ def prepare(
         output: beside the input and named after the factor if None.
         cache: the folder that pieces of the render will lie in.
         inputs: of the same run, none of which the output may replace.
+        preview: that is all that will be written; the output may be there.
 
     Raises:
         TsrError: the input is unreadable or too short or small, the output cannot be written or
@@ -128,7 +140,8 @@ def prepare(
             "tsr writes its output from finished pieces, so it needs a file: give -o NAME.mkv; "
             "tsr-run is what writes into a pipe"
         )
-    check_output(output, inputs=(clip, *inputs), overwrite=options.overwrite)
+    written = preview_path(output) if preview else output
+    check_output(written, inputs=(clip, *inputs), overwrite=options.overwrite)
     info = probe(clip, deinterlace=options.deinterlace)
     if info.num_frames < MIN_FRAMES:
         raise ClipError(
@@ -140,6 +153,16 @@ def prepare(
     times = job.times(job.sections(job.whole))
     _check_space(job, job.encoding(times), times.num_frames, cache)
     return job
+
+
+def preview_path(output: Path) -> Path:
+    """Beside the output: fast.mp4 has fast_preview.mp4.
+
+    Raises:
+        OutputError: the output has no name.
+    """
+    output = named(output)
+    return output.with_name(f"{output.stem}_preview.mp4")
 
 
 def chosen_frames(info: ClipInfo, part: tuple[Fraction, Fraction] | None) -> Span:
@@ -163,20 +186,25 @@ def chosen_frames(info: ClipInfo, part: tuple[Fraction, Fraction] | None) -> Spa
     return inside[0], inside[-1] + 1
 
 
+def least_bytes(encoding: Encoding, num_frames: int, pixels: int) -> int:
+    """Bytes that frames of so many pixels take, however little is to be seen in them."""
+    bits = BITS_PER_PIXEL.get(encoding.encoder, OTHER_BITS_PER_PIXEL)
+    return int(num_frames * (FRAME_BYTES + pixels * bits / 8))
+
+
 def _check_space(job: Job, encoding: Encoding, num_frames: int, cache: Path) -> None:
     """Refuse an output that the disk cannot hold whatever is in it.
 
     Raises:
         OutputError: says how much is needed and free.
     """
-    bits = BITS_PER_PIXEL.get(encoding.encoder, OTHER_BITS_PER_PIXEL)
-    needed = int(num_frames * job.clip.height * job.clip.width * bits / 8)
+    needed = least_bytes(encoding, num_frames, job.clip.height * job.clip.width)
     for place in (_existing(cache), _existing(job.output.absolute().parent)):
         free = shutil.disk_usage(place).free
         if free < needed:
             raise OutputError(
-                f"{place} has {free / 1e9:.1f} GB free, and {job.output.name} needs at least "
-                f"{needed / 1e9:.1f} GB there; make room, or choose another "
+                f"{place} has {free / 1e6:.1f} MB free, and {job.output.name} needs at least "
+                f"{needed / 1e6:.1f} MB there; make room, or choose another "
                 + ("--cache" if place == _existing(cache) else "output")
             )
 

@@ -119,7 +119,7 @@ def train(
     if result.interrupted:
         raise KeyboardInterrupt  # which the training had turned into a question between steps
     plain = {"history": result.history, "psnr": result.psnr, "cubic": result.cubic}
-    keep(report, json.dumps(plain).encode())
+    keep(report, json.dumps({**plain, "sha256": file_sha256(model)}).encode())
     told.done(
         f"{result.steps} steps; predicts the video from its own rect_2 at {result.psnr:.2f} dB "
         f"(cubic: {result.cubic:.2f} dB)"
@@ -165,7 +165,8 @@ def export(
         precision, note = "fp32", f"FP32, since a narrower precision is not possible: {error}"
         to_onnx(training.model, file, overwrite=True)
     exported = Exported(file, precision, round(told.seconds, 2), note)
-    keep(report, json.dumps({**asdict(exported), "file": os.path.relpath(file, folder)}).encode())
+    plain = asdict(exported) | {"file": os.path.relpath(file, folder), "sha256": file_sha256(file)}
+    keep(report, json.dumps(plain).encode())
     told.done(f"{precision} for {target}")
     return exported
 
@@ -207,6 +208,7 @@ def _read(report: Path, file: Path) -> dict[str, Any] | None:
     """What a finished stage said of its result; None if it is not finished, or damaged."""
     try:
         found: dict[str, Any] = json.loads(report.read_text("utf-8"))
+        digest = file_sha256(report.parent / found.get("file", file.name))
     except (OSError, ValueError):
         return None
-    return found if (report.parent / found.get("file", file.name)).is_file() else None
+    return found if found.get("sha256", digest) == digest else None  # older reports have none

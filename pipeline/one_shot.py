@@ -9,6 +9,7 @@ from tsr.core.cache import keep
 from tsr.core.clip_io import Encoding, join_pieces
 from tsr.core.console import duration
 from tsr.core.errors import OutputError
+from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.core.versions import versions
 from tsr.pipeline.cache import VideoCache, frames_facts
@@ -52,8 +53,6 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
     render = Render(
         job, sections, {span: shot.maker for span, shot in made.items()}, folder, times, encoding
     )
-    if done := render.num_complete():
-        told.note(f"going on behind {render.pieces[done - 1].made[1]} frames of an earlier run")
     seconds = {**render.run(told), "render": told.seconds}
     told.done(f"{times.num_frames} frames in {duration(told.seconds)}")
 
@@ -70,6 +69,8 @@ def make(job: Job, kept: VideoCache, told: Told) -> RunRecord:
 def _join(render: Render) -> list[str]:
     """Write the output from its pieces; returns what it does not keep."""
     try:
+        # Again, since hours may have passed, and nothing is overwritten unasked.
+        check_output(render.job.output, overwrite=render.job.options.overwrite)
         return join_pieces(
             [piece.path for piece in render.pieces],
             render.job.output,

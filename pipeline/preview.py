@@ -9,12 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import ClipInfo, ClipReader, ClipWriter, FrameTimes, choose_encoding
+from tsr.core.clip_io import (
+    ClipInfo,
+    ClipReader,
+    ClipWriter,
+    Clock,
+    FrameTimes,
+    choose_encoding,
+)
 from tsr.core.console import check_installed
 from tsr.core.outputs import check_output
 from tsr.core.tiling import Span
 from tsr.pipeline.cache import VideoCache
-from tsr.pipeline.job import MIN_FRAMES, Job
+from tsr.pipeline.job import MIN_FRAMES, Job, preview_path
 from tsr.pipeline.shot_networks import networks
 from tsr.pipeline.survey import survey
 from tsr.pipeline.told import Told
@@ -32,11 +39,6 @@ OURS = ("Ours", "learned from these seconds alone")
 """Caption of the right half."""
 
 Frame = NDArray[np.float32]
-
-
-def preview_path(output: Path) -> Path:
-    """Beside the output: fast.mp4 has fast_preview.mp4."""
-    return output.with_name(f"{output.stem}_preview.mp4")
 
 
 def preview(job: Job, kept: VideoCache, told: Told) -> Path:
@@ -87,28 +89,42 @@ def liveliest_part(clip: ClipInfo) -> Span:
 
 
 def _write(output: Path, clip: ClipInfo, factor: int, ours: Iterator[Frame], told: Told) -> None:
-    """Both side by side, each under its caption."""
+    """Both side by side, each under its caption, turned as players turn them."""
     from tsr.evaluation.baselines import upsampled
     from tsr.evaluation.picture import COLUMNS, caption_strip
 
+    quarter_turns = clip.rotation // 90 % 4
+    shape, ratio = (clip.height, clip.width), clip.sample_aspect_ratio
+    if quarter_turns % 2:
+        shape, ratio = shape[::-1], 1 / ratio
+    height, width = shape
     strips = [
-        caption_strip(clip.width, *COLUMNS["linear"]),
-        caption_strip(clip.width, *OURS, accent=True),
+        caption_strip(width, *COLUMNS["linear"]),
+        caption_strip(width, *OURS, accent=True),
     ]
     num_frames = clip.num_frames * factor
     joint = replace(
-        clip, height=clip.height + strips[0].shape[1], width=2 * clip.width, display_matrix=None
+        clip,
+        height=height + strips[0].shape[1],
+        width=2 * width,
+        display_matrix=None,
+        rotation=0,
+        sample_aspect_ratio=ratio,
     )
     times = FrameTimes.constant(WATCHABLE, num_frames)
     encoding = choose_encoding(output, replace(joint, times=times))
+    # With a clock a piece of a film: without the title and the chapters of the whole.
+    clock = Clock.of(times)
     with (
         ClipReader(clip.path, clip) as reader,
-        ClipWriter(output, joint, times=times, encoding=encoding) as writer,
+        ClipWriter(output, joint, times=times, encoding=encoding, clock=clock) as writer,
     ):
         linear = upsampled(iter(reader), factor, "linear")
         for n, pair in enumerate(zip(linear, ours, strict=True)):
             panels = [
-                np.concatenate((strip, np.clip(frame, 0, 1)), axis=1)
+                np.concatenate(
+                    (strip, np.rot90(np.clip(frame, 0, 1), quarter_turns, axes=(1, 2))), axis=1
+                )
                 for strip, frame in zip(strips, pair, strict=True)
             ]
             writer.write(np.ascontiguousarray(np.concatenate(panels, axis=2), np.float32))

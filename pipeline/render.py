@@ -7,7 +7,7 @@ bytes: pieces are cut at fixed places, and none depends on who made the one befo
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from tsr.core.clip_io import (
     Encoding,
     FrameTimes,
     piece_suffix,
+    probe,
 )
-from tsr.core.errors import OutputError
+from tsr.core.errors import ClipError, OutputError
 from tsr.core.ladder import ScaleLadder
 from tsr.core.tiling import Span, spans
 from tsr.pipeline.content import Content, as_pictures, pictures_of, shot_frames
@@ -127,7 +128,10 @@ class Render:
         Raises:
             TsrError: the input is damaged, or the disk is full; complete pieces are kept.
         """
-        missing = self.pieces[self.num_complete() :]
+        complete = list(takewhile(_is_whole, self.pieces))
+        if complete:
+            told.note(f"going on behind {complete[-1].made[1]} frames of an earlier run")
+        missing = self.pieces[len(complete) :]
         progress = _Progress(self, missing, told)
         seconds: dict[str, float] = {}
         notes: dict[str, None] = {}
@@ -139,13 +143,6 @@ class Render:
         for note in notes:
             told.note(note)
         return seconds
-
-    def num_complete(self) -> int:
-        """How many pieces from the first on are there."""
-        done = 0
-        while done < len(self.pieces) and self.pieces[done].path.exists():
-            done += 1
-        return done
 
     def _made(
         self,
@@ -203,6 +200,14 @@ class Render:
             raise OutputError(
                 f"{error}; what is complete is kept, and the same command goes on from there"
             ) from error
+
+
+def _is_whole(piece: Piece) -> bool:
+    """Whether a piece is there and holds its frames; what a crash has damaged is made again."""
+    try:
+        return probe(piece.path).num_frames == piece.made[1] - piece.made[0]
+    except ClipError:
+        return False
 
 
 def _read(clip: ClipInfo) -> Iterator[NDArray[np.float32]]:

@@ -61,7 +61,7 @@ class Survey:
         """The survey that `to_bytes` wrote.
 
         Raises:
-            KeyError, ValueError, BadZipFile: it is not one.
+            KeyError, ValueError, EOFError, BadZipFile: it is not one.
         """
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             ends = [*file["starts"].tolist(), len(file["largest"])]
@@ -149,5 +149,5 @@ def _read(file: Path) -> Survey | None:
     """A survey that was kept; None if there is none, or it is damaged."""
     try:
         return Survey.from_bytes(file.read_bytes())
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

@@ -17,7 +17,7 @@ from tsr.core.console import duration, percent
 from tsr.core.errors import ClipError, SettingsError
 from tsr.core.ladder import SHORT_SIDE_MIN, START_SCALES, ScaleLadder
 from tsr.core.model_card import ModelCard
-from tsr.core.outputs import check_output, named
+from tsr.core.outputs import check_output, is_folder, named
 from tsr.core.tiling import Span
 from tsr.core.volume import padded_size
 from tsr.runtime.open_backend import open_backend
@@ -201,7 +201,7 @@ def run(
 def default_output(clip: Path, factor: int) -> Path:
     """The name beside the clip: clip.mp4 at factor 8 gives clip_x8.mp4."""
     clip = named(clip)
-    return clip.with_name(f"{clip.name if clip.is_dir() else clip.stem}_x{factor}.mp4")
+    return clip.with_name(f"{clip.name if is_folder(clip) else clip.stem}_x{factor}.mp4")
 
 
 def factor_notes(card: ModelCard, ladder: ScaleLadder) -> list[str]:

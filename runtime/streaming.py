@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsr.core.clip_io import ClipInfo, ClipReader, Encoding, stored_layout
+from tsr.core.clip_io import ClipInfo, ClipReader, Encoding, stored_colour, stored_layout
 from tsr.core.clip_io.pixels import Frame, Plane, to_rgb
 from tsr.core.ladder import ScaleLadder
 from tsr.core.tiling import Span
@@ -90,7 +90,7 @@ def fetched(
         height=info.height,
         width=info.width,
         layout=stored_layout(encoding),
-        colour=info.colour,
+        colour=stored_colour(info, encoding),
     )
     for frames in later(made, begin, backend.lag):
         yield from frames

@@ -143,6 +143,7 @@ def write_video(
     rotation: int = 0,
     pixel_ratio: Fraction | None = None,
     tone: "Tone | None" = None,
+    chapters: int = 0,
     gop: int = 12,
 ) -> Path:
     """Write a (3, T, H, W) volume, by default losslessly (x264 `qp 0`), 30 frames per second.
@@ -153,6 +154,7 @@ def write_video(
         matrix: written as the tag, and used; untagged and BT.601 (709 from 720 rows) when None.
         rotation: degrees counter-clockwise, as a display matrix.
         tone: an audio track.
+        chapters: how many, of a tenth of a second each.
     """
     _, count, height, width = volume.shape
     used = matrix or (1 if height >= 720 else 6)
@@ -171,6 +173,9 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = pixel_ratio
         if rotation:
             stream.set_display_rotation(rotation)
+        if chapters:
+            marks = [{"id": n, "start": n, "end": n + 1, "metadata": {}} for n in range(chapters)]
+            container.set_chapters([{**mark, "time_base": Fraction(1, 10)} for mark in marks])
         audio = tone.add_to(container) if tone is not None else None
         for n in range(count):
             if pixel_format.startswith(("gbr", "rgb", "bgr")):
@@ -248,9 +253,11 @@ class Tone:
         hertz: float = 440.0,
         start: Fraction = Fraction(0),
         rate: int = 48_000,
+        layout: str = "mono",
+        bit_rate: int | None = None,
     ) -> None:
         self.seconds, self.codec, self.hertz, self.start = seconds, codec, hertz, start
-        self.rate = rate
+        self.rate, self.layout, self.bit_rate = rate, layout, bit_rate
 
     def samples(self) -> NDArray[np.float32]:
         """(samples,) float32 in [-0.5, 0.5]."""
@@ -259,7 +266,10 @@ class Tone:
 
     def add_to(self, container: Any) -> Any:
         """Add the stream to a container that is being written."""
-        return container.add_stream(self.codec, rate=self.rate, layout="mono")
+        stream = container.add_stream(self.codec, rate=self.rate, layout=self.layout)
+        if self.bit_rate:
+            stream.codec_context.bit_rate = self.bit_rate
+        return stream
 
     def write_to(self, container: Any, stream: Any) -> None:
         """Encode and mux all of it."""

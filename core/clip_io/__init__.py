@@ -10,8 +10,8 @@ from tsr.core.clip_io.encoding import DEFAULT_ENCODERS, ENCODERS, Encoding, choo
 from tsr.core.clip_io.info import ClipInfo, clip_info, probe
 from tsr.core.clip_io.joining import join_pieces, piece_suffix
 from tsr.core.clip_io.reader import ClipReader, picked, read_volume
-from tsr.core.clip_io.sinks import stored_layout
-from tsr.core.clip_io.times import Clock, FrameTimes, decimated, retimed
+from tsr.core.clip_io.sinks import stored_colour, stored_layout
+from tsr.core.clip_io.times import Clock, FrameTimes, Stretch, decimated, retimed
 from tsr.core.clip_io.writer import ClipWriter
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Colour",
     "Encoding",
     "FrameTimes",
+    "Stretch",
     "choose_encoding",
     "clip_info",
     "decimated",
@@ -33,5 +34,6 @@ __all__ = [
     "probe",
     "read_volume",
     "retimed",
+    "stored_colour",
     "stored_layout",
 ]

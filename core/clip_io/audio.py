@@ -4,6 +4,8 @@ from __future__ import annotations  # PyAV's Packet is generic for the type chec
 
 import io
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import product
 from typing import cast
 
 import av
@@ -17,12 +19,15 @@ from tsr.core.clip_io.carrier import (
     can_copy,
     copied,
     inherit,
+    layout_of,
 )
 from tsr.core.clip_io.opening import AV_ERRORS
 from tsr.core.clip_io.times import exact
 
 FALLBACK_CODECS = {".webm": "libopus", ".mkv": "flac", ".avi": "pcm_s16le"}
 """Encoder for sound that a container cannot hold as it is; AAC for the others."""
+USUAL_RATE = 48_000
+"""Samples per second where an encoder does not take the stream's own; the only rate of Opus."""
 WITHOUT_TIMES = (".avi",)
 """Containers where sound begins with the file: it is stored as PCM, after silence up to its start,
 since neither a late start nor a codec's delay could be told."""
@@ -69,20 +74,17 @@ class AudioRecoding:
         self._origin = target.origin
         self._pad_start = target.suffix in WITHOUT_TIMES
         codec = FALLBACK_CODECS.get(target.suffix, "aac")
-        rate = 48_000 if codec == "libopus" else stream.rate
-        layout = stream.layout.name
-        mixed = ""
-        if not _can_encode(codec, rate, layout, target.output.format.name):
-            layout, mixed = "stereo", ", mixed down to stereo"
+        layout, rate, lost = _nearest(codec, stream, target.output.format.name)
         made = target.output.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(made, AudioStream)
         inherit(stream, made)
         self._made = made
-        self._begun = False
+        self._end: Fraction | None = None
+        """Where the sound so far ends, in seconds of the output."""
         self._resampler: AudioResampler | None = None
         notes.append(
             f"{target.suffix} cannot hold this {stream.codec_context.name} {name}; "
-            f"it was re-encoded as {codec}{mixed}"
+            f"it was re-encoded as {codec}{lost}"
         )
 
     def carry(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
@@ -94,11 +96,14 @@ class AudioRecoding:
         if flushing:
             frames += resampler.resample(None)
         for frame in frames:
-            if frame.pts is not None:
-                frame.pts -= round(self._origin / exact(frame.time_base or 1))
-                if self._pad_start and not self._begun and frame.pts > 0:
-                    yield from self._encode(_silence(frame))
-            self._begun = True
+            tick = exact(frame.time_base or Fraction(1, frame.sample_rate))
+            if frame.pts is None:  # decoders do not time what is left when they are flushed
+                frame.pts, frame.time_base = round((self._end or 0) / tick), tick
+            else:
+                frame.pts -= round(self._origin / tick)
+            if self._pad_start and self._end is None and frame.pts > 0:
+                yield from self._encode(_silence(frame))
+            self._end = frame.pts * tick + Fraction(frame.samples, frame.sample_rate)
             yield from self._encode(frame)
         if flushing:
             yield from self._encode(None)
@@ -129,8 +134,20 @@ def _silence(until: AudioFrame) -> AudioFrame:
     return frame
 
 
-def _can_encode(codec: str, rate: int, layout: str, container_format: str) -> bool:
-    """Whether an encoder opens for this layout of channels."""
+def _nearest(codec: str, stream: AudioStream, container_format: str) -> tuple[str, int, str]:
+    """The layout and rate nearest to the stream's that an encoder takes, and what that loses."""
+    own = layout_of(stream)
+    rates = (USUAL_RATE,) if codec == "libopus" else (stream.rate, USUAL_RATE)
+    choices = product((own, "stereo"), rates)
+    takes = (each for each in choices if _can_encode(codec, *each, container_format))
+    layout, rate = next(takes, ("stereo", USUAL_RATE))
+    mixed = ", mixed down to stereo" if layout != own else ""
+    resampled = f", resampled to {rate // 1000} kHz" if rate < stream.rate else ""
+    return layout, rate, mixed + resampled
+
+
+def _can_encode(codec: str, layout: str, rate: int, container_format: str) -> bool:
+    """Whether an encoder opens for this layout of channels and samples per second."""
     try:
         with av.open(io.BytesIO(), "w", format=container_format) as trial:
             trial.add_stream(codec, rate=rate, layout=layout)

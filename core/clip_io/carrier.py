@@ -10,11 +10,12 @@ from typing import Protocol
 
 import av
 from av import Packet
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.stream import Stream
 
 from tsr.core.clip_io.opening import AV_ERRORS
-from tsr.core.clip_io.times import exact
+from tsr.core.clip_io.times import Stretch, exact
 
 FILE_KEYS = {
     "major_brand",
@@ -27,6 +28,8 @@ FILE_KEYS = {
     "alpha_mode",
 }
 """Metadata that describes the file it was in, not the clip; so do Matroska's statistics."""
+USUAL_LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
+"""FFmpeg's names of one channel, two channels, …, where a container only counts them."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,13 @@ class Target:
         output: opened, its header not written yet.
         suffix: of the container.
         origin: seconds on the source's clock that are zero in the output.
-        stretch: seconds of the output per second of the source: the factor in slow motion, else 1.
+        stretch: of the source's time in slow motion.
     """
 
     output: OutputContainer
     suffix: str
     origin: Fraction
-    stretch: Fraction = Fraction(1)
+    stretch: Stretch
 
 
 class Carrier(Protocol):
@@ -60,9 +63,24 @@ class Carrier(Protocol):
 
 def copied(stream: Stream, target: Target) -> Stream:
     """An output stream for `stream`'s packets as they are."""
-    made = target.output.add_stream_from_template(stream)
+    made = _add_copy(stream, target.output)
     inherit(stream, made)
     return made
+
+
+def _add_copy(stream: Stream, output: OutputContainer) -> Stream:
+    made = output.add_stream_from_template(stream)
+    # MP4 takes PCM only with its channels named, and finds that out when it ends.
+    if isinstance(made, AudioStream) and made.layout.name != layout_of(made):
+        made.codec_context.layout = layout_of(made)
+    return made
+
+
+def layout_of(stream: AudioStream) -> str:
+    """FFmpeg's name for the channels of a stream; the usual one if they are only counted."""
+    name, count = stream.layout.name, stream.layout.nb_channels
+    counted = name == f"{count} channels" and count <= len(USUAL_LAYOUTS)
+    return USUAL_LAYOUTS[count - 1] if counted else name
 
 
 def inherit(stream: Stream, made: Stream) -> None:
@@ -85,9 +103,12 @@ def described(metadata: dict[str, str]) -> dict[str, str]:
 
 def can_copy(stream: Stream, container_format: str) -> bool:
     """Whether a container takes this stream as it is, found by writing a header to memory."""
+    # MP4 describes its streams at the end unless told so; AC-3 it cannot describe before a packet.
+    pcm = stream.codec_context.name.startswith("pcm_")
+    options = {"movflags": "empty_moov"} if pcm and container_format in ("mp4", "mov") else {}
     try:
-        with av.open(io.BytesIO(), "w", format=container_format) as trial:
-            trial.add_stream_from_template(stream)
+        with av.open(io.BytesIO(), "w", format=container_format, options=options) as trial:
+            _add_copy(stream, trial)
             trial.start_encoding()
     except AV_ERRORS:
         return False

@@ -96,6 +96,9 @@ DEFAULT_ENCODERS = {
 WITHOUT_STAMPS = (".avi", ".y4m")
 """Containers without timestamps: frames start at zero and tick at the frame rate."""
 
+LIMITED_ENCODERS = ("prores",)
+"""Encoders that have no word for full range: whoever decodes them takes it as limited."""
+
 HDR_ENCODERS = {".mp4": "hevc", ".mov": "hevc", ".mkv": "hevc", ".webm": "av1"}
 """Encoder of each suffix for HDR, which hardly anything plays in the usual ones."""
 
@@ -195,6 +198,10 @@ def choose_encoding(
             "use .mp4 or .mkv, or name an encoder to have Matroska in a pipe"
         )
     pixel_format, notes = _pixel_format(name, chosen, info)
+    if info.colour.full_range and name in LIMITED_ENCODERS:
+        notes = (*notes, f"encoder {name} stores limited range; the full range was converted")
+    if not suffix and not info.times.is_constant:
+        notes += ("images hold no times, so the variable frame rate is lost; use .mp4 or .mkv",)
     return Encoding(
         encoder=name,
         codec=chosen.codec,

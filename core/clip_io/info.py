@@ -140,7 +140,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
     # Decoding has consumed packets; count them from a fresh start instead of seeking.
     with open_clip(path) as (container, stream):
         origin = _time_origin(container)
-        times = count_frames(container, stream, path, rates)
+        times, notes = count_frames(container, stream, path, rates, origin, frame.pts)
         return ClipInfo(
             path=path,
             times=FrameTimes(tuple(start - origin for start in times.starts), times.end - origin),
@@ -151,7 +151,7 @@ def probe(path: Path, *, fps: Fraction | None = None, deinterlace: bool = True) 
             beside=_beside(container),
             interlaced=interlaced,
             deinterlace=deinterlace,
-            notes=(treated,) if interlaced else (),
+            notes=(*notes, treated) if interlaced else notes,
             time_origin=origin,
             **_picture(frame),
         )
@@ -180,7 +180,8 @@ def _first_frame(
     except AV_ERRORS as error:
         raise ClipError(
             f"{path}: not even the first frame can be decoded ({reason(error)}); the file is "
-            "damaged, or its codec is not supported"
+            "damaged, or its codec is not supported; if it plays, rewrite it: "
+            f"ffmpeg -i {path.name} -crf 12 rewritten.mp4"
         ) from error
     if frame is None:
         raise ClipError(f"{path} holds no frames; expected at least one")

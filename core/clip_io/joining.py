@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import av
 from av import Packet
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.info import ClipInfo
+from tsr.core.clip_io.opening import open_to_read
 from tsr.core.clip_io.tags import read_tags
 from tsr.core.clip_io.times import FrameTimes, stretch
 from tsr.core.clip_io.video_sink import VideoSink, output_errors
@@ -131,7 +131,7 @@ class JoinedSink(VideoSink):
         return self
 
     def _add_stream(self, container: OutputContainer) -> VideoStream:
-        with av.open(str(self._order.pieces[0])) as piece:
+        with open_to_read(self._order.pieces[0]) as piece:
             # Opaque: nothing will be encoded, and for AV1 the decoder is no encoder at all.
             stream = container.add_stream_from_template(piece.streams.video[0], opaque=True)
             if self._encoding.encoder == "prores":  # Matroska tells its flavour by this alone
@@ -161,7 +161,7 @@ class JoinedSink(VideoSink):
 
 
 def _packets(piece: Path) -> Iterator[Packet[VideoStream]]:
-    with av.open(str(piece)) as container:
+    with open_to_read(piece) as container:
         for packet in container.demux(container.streams.video[0]):
             if packet.size:
                 yield packet

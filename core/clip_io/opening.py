@@ -26,6 +26,11 @@ def silence() -> None:
     os.environ.setdefault("SVT_LOG", "0")
 
 
+def address(path: Path) -> str:
+    """A file's path as FFmpeg takes it: to it, `2024-05-01T10:20.mp4` begins with a protocol."""
+    return str(path.absolute())
+
+
 def open_to_read(path: Path) -> InputContainer:
     """Open a file whatever bytes its metadata holds.
 
@@ -37,7 +42,7 @@ def open_to_read(path: Path) -> InputContainer:
     """
     young = int(av.__version__.split(".")[0]) >= 19
     options: dict[str, Any] = {} if young else {"metadata_errors": "replace"}
-    container: InputContainer = av.open(str(path), mode="r", **options)
+    container: InputContainer = av.open(address(path), mode="r", **options)
     return container
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -73,7 +74,10 @@ class ClipReader:
         return self._frames
 
     def _converted(self) -> Iterator[Frame]:
-        decoded = self._images() if self.path.is_dir() else self._progressive()
+        decoded, colour = self._progressive(), self.info.colour
+        if self.path.is_dir():
+            # PNG has no limited range, which the first image cannot tell if it is RGB.
+            decoded, colour = self._images(), replace(colour, full_range=True)
         first, last = self.info.frames or (0, self.info.num_frames)
         count = 0
         for frame in decoded:
@@ -86,7 +90,7 @@ class ClipReader:
                 )
             if count >= first:
                 planes, layout = read_planes(frame)
-                yield self._convert(planes, layout, self.info.colour)
+                yield self._convert(planes, layout, colour)
             count += 1
         if count < last:
             if self.info.interlaced and 2 * count == self.info.num_frames:

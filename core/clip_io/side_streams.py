@@ -5,7 +5,7 @@ A finished render is never lost because of them: whatever goes wrong becomes a n
 
 from __future__ import annotations  # PyAV's Packet is generic for the type checker only
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -148,6 +148,12 @@ def _carrier(stream: Stream, name: str, target: Target, notes: list[str]) -> Car
     return carry_subtitles(stream, name, target, notes)
 
 
+def lost(kinds: Sequence[str], where: str = "") -> str:
+    """The beginning of a note on kinds of streams that are not in the output."""
+    were = "was" if [*kinds] == ["audio"] else "were"
+    return f"the {' and '.join(kinds)}{where} {were} left out"
+
+
 def open_side_streams(
     path: Path, target: Target, kinds: tuple[str, ...], notes: list[str]
 ) -> SideStreams | None:
@@ -161,5 +167,5 @@ def open_side_streams(
             source.close()
             raise
     except AV_ERRORS as error:
-        notes.append(f"the {' and '.join(kinds)} of {path.name} were left out ({reason(error)})")
+        notes.append(f"{lost(kinds, f' of {path.name}')} ({reason(error)})")
         return None

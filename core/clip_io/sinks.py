@@ -1,12 +1,14 @@
 """Where frames go: what all sinks share, and a folder of PNG images."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from av import VideoFrame
 
-from tsr.core.clip_io.encoding import Encoding
+from tsr.core.clip_io.colour import Colour
+from tsr.core.clip_io.encoding import LIMITED_ENCODERS, Encoding
 from tsr.core.clip_io.formats import LAYOUTS, new_frame
 from tsr.core.clip_io.images import encode_image
 from tsr.core.clip_io.info import ClipInfo
@@ -20,7 +22,7 @@ class FrameSink(Protocol):
     """Takes frames one by one; finishes the file when its block ends well."""
 
     def write(self, frame: Frame | list[Plane]) -> None:
-        """Encode one (3, H, W) float32 frame, or its planes as `stored_layout` says."""
+        """Encode one (3, H, W) float32 frame, or its planes as the functions below say."""
 
     def __exit__(
         self,
@@ -35,11 +37,19 @@ def stored_layout(encoding: Encoding) -> Layout:
     return LAYOUTS[encoding.pixel_format]
 
 
+def stored_colour(info: ClipInfo, encoding: Encoding) -> Colour:
+    """The colour that frames of a clip are stored with: its own, in a range that players expect."""
+    narrowed = encoding.encoder in LIMITED_ENCODERS
+    return replace(info.colour, full_range=False) if narrowed else info.colour
+
+
 def stored_frame(frame: Frame | list[Plane], info: ClipInfo, encoding: Encoding) -> VideoFrame:
     """A frame as the encoder takes it: floats are converted, planes are in its layout already."""
     name = encoding.pixel_format
     layout = LAYOUTS[name]
-    planes = frame if isinstance(frame, list) else from_rgb(frame, layout, info.colour)
+    planes = (
+        frame if isinstance(frame, list) else from_rgb(frame, layout, stored_colour(info, encoding))
+    )
     stored = new_frame(planes, name)
     packed = PACKED.get(encoding.encoder, {}).get(name)
     return stored.reformat(format=packed) if packed else stored

@@ -37,8 +37,9 @@ def placed(packet: Packet[Stream], target: Target) -> bool:
     if packet.pts is None or not packet.size:
         return False
     tick = exact(packet.time_base)
-    start = (packet.pts * tick - target.origin) * target.stretch
-    end = start + (packet.duration or 0) * tick * target.stretch
+    start = packet.pts * tick - target.origin
+    end = target.stretch.moved(start + (packet.duration or 0) * tick)
+    start = target.stretch.moved(start)
     if end < 0 or (start < 0 and start == end):
         return False
     start = max(start, Fraction(0))

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.carrier import described
 from tsr.core.clip_io.info import ClipInfo
 from tsr.core.clip_io.opening import AV_ERRORS, first_video, open_to_read
-from tsr.core.clip_io.times import exact
+from tsr.core.clip_io.times import Stretch, exact
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # exists in PyAV's stubs only
@@ -41,8 +41,8 @@ class Tags:
         return any(key.startswith(QUICKTIME_PREFIX) for key in self.metadata)
 
 
-def read_tags(info: ClipInfo, stretch: Fraction) -> Tags:
-    """The tags of `info`'s file, chapters moved to a clock that runs `stretch` times as long.
+def read_tags(info: ClipInfo, stretch: Stretch) -> Tags:
+    """The tags of `info`'s file, chapters moved as slow motion moves them.
 
     Best effort: a file that cannot be opened again is no reason to fail a render.
     """
@@ -86,9 +86,9 @@ def lost_tags(tags: Tags, path: Path, suffix: str) -> list[str]:
     return notes
 
 
-def _moved(chapter: Chapter, origin: Fraction, stretch: Fraction) -> Chapter:
+def _moved(chapter: Chapter, origin: Fraction, stretch: Stretch) -> Chapter:
     time_base = exact(chapter["time_base"] or 1)
     moved = chapter.copy()
-    moved["start"] = round((chapter["start"] * time_base - origin) * stretch / time_base)
-    moved["end"] = round((chapter["end"] * time_base - origin) * stretch / time_base)
+    for end in ("start", "end"):
+        moved[end] = round(stretch.moved(chapter[end] * time_base - origin) / time_base)
     return moved

@@ -1,11 +1,11 @@
 """When each frame is shown, as exact fractions of a second."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tsr.core.errors import SettingsError
 
@@ -13,6 +13,9 @@ MAX_TIME_BASE = 2**31 - 1
 """Largest ticks per second that MP4 can store."""
 FALLBACK_TIME_BASE = 10_000_000
 """Ticks per second when no storable time base hits every time: off by at most 50 ns."""
+
+Tick = TypeVar("Tick", int, Fraction)
+"""Timestamps: whole in files, fractions of what they count where frames share one."""
 
 
 class Ratio(Protocol):
@@ -30,6 +33,28 @@ def exact(ratio: Ratio) -> Fraction:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """How slow motion moves the moments of a clip: evenly from knot to knot; outside of them time
+    runs as it did."""
+
+    knots: tuple[tuple[Fraction, Fraction], ...] = ((Fraction(0), Fraction(0)),)
+    """Seconds of the clip, and where they are in the output; both increasing."""
+
+    @property
+    def is_none(self) -> bool:
+        """Whether every moment stays where it was."""
+        return all(before == after for before, after in self.knots)
+
+    def moved(self, moment: Fraction) -> Fraction:
+        """Where a moment of the clip is in the output."""
+        for (first, early), (last, late) in pairwise(self.knots):
+            if first <= moment <= last:
+                return early + (moment - first) * (late - early) / (last - first)
+        before, after = self.knots[0 if moment < self.knots[0][0] else -1]
+        return moment + after - before
+
+
+@dataclass(frozen=True)
 class FrameTimes:
     """Presentation times of consecutive frames."""
 
@@ -37,6 +62,8 @@ class FrameTimes:
     """Start of each frame in seconds, strictly increasing."""
     end: Fraction
     """End of the last frame in seconds."""
+    stretch: Stretch = field(default=Stretch(), compare=False)
+    """What slow motion did to the times of the clip that the frames were made from."""
 
     def __post_init__(self) -> None:
         if not self.starts:
@@ -117,18 +144,22 @@ def retimed(source: FrameTimes | Timed, factor: int, *, slow_motion: bool = Fals
         return FrameTimes(starts, times.end)
     origin = times.starts[0]
     stretched = tuple(origin + (start - origin) * factor for start in starts)
-    return FrameTimes(stretched, origin + times.span * factor)
+    end = origin + times.span * factor
+    return FrameTimes(stretched, end, Stretch(((origin, origin), (times.end, end))))
 
 
-def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Fraction:
-    """Seconds of `made` per second of `source`; exactly 1 if they last equally long.
+def stretch(source: FrameTimes | Timed, made: FrameTimes) -> Stretch:
+    """How the times of `source` became those of `made`: evenly if these do not tell.
 
-    A group of frames cut off at the end shortens a clip by less than one of its frames.
+    Fewer frames are `decimated`: time is as it was, but for the frames at the end that are no
+    whole group.
     """
     times = _times_of(source)
-    if abs(made.span - times.span) <= max(*times.durations, *made.durations):
-        return Fraction(1)
-    return made.span / times.span
+    if made.num_frames < times.num_frames or made.span == times.span:
+        return Stretch()
+    if not made.stretch.is_none:
+        return made.stretch
+    return Stretch(((times.starts[0], made.starts[0]), (times.end, made.end)))
 
 
 def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:
@@ -146,9 +177,9 @@ def decimated(source: FrameTimes | Timed, factor: int) -> FrameTimes:
 
 
 def times_from_ticks(
-    ticks: Sequence[int],
+    ticks: Sequence[Tick],
     time_base: Fraction,
-    last_duration: int,
+    last_duration: Tick | int,
     rates: Iterable[Fraction] = (),
 ) -> FrameTimes:
     """Times of stored timestamps; a constant rate hidden by their rounding is restored.
@@ -157,7 +188,7 @@ def times_from_ticks(
     that the container names explains every timestamp within one tick, the times are that rate's.
 
     Args:
-        ticks: presentation timestamps in order, in units of `time_base`.
+        ticks: presentation timestamps in order, in units of `time_base`; strictly increasing.
         time_base: seconds per tick.
         last_duration: ticks that the last frame is shown; 0 when unknown.
         rates: rates named by the container, most trusted first.
@@ -181,7 +212,7 @@ def _refined(rate: Fraction) -> list[Fraction]:
     return [near for near in close if near and abs(near - rate) < rate / 100_000] + [rate]
 
 
-def _explains(rate: Fraction, ticks: Sequence[int], time_base: Fraction) -> bool:
+def _explains(rate: Fraction, ticks: Sequence[Tick], time_base: Fraction) -> bool:
     """Whether every timestamp lies within one tick of a constant `rate`."""
     # In integers, since a long video has 10^5 frames: |tick - first - n·step| ≤ 1.
     step = 1 / (rate * time_base)
@@ -193,7 +224,10 @@ def _explains(rate: Fraction, ticks: Sequence[int], time_base: Fraction) -> bool
 
 
 def _at_rate(
-    rate: Fraction, ticks: Sequence[int], time_base: Fraction, last_duration: int
+    rate: Fraction,
+    ticks: Sequence[Tick],
+    time_base: Fraction,
+    last_duration: Tick | int,
 ) -> FrameTimes:
     times = FrameTimes.constant(rate, len(ticks), ticks[0] * time_base)
     shown = last_duration * time_base
@@ -227,14 +261,17 @@ class Clock:
     time_base: Fraction
     """Seconds per tick."""
     fps: Fraction
-    """Frames per second; the mean rate when it varies."""
+    """Frames per second; the mean rate when it varies. Both its terms fit 31 bits."""
     is_constant: bool
     """Whether all frames start at one rate."""
 
     @classmethod
     def of(cls, times: FrameTimes) -> "Clock":
         """The clock that suits these times."""
-        return cls(choose_time_base(times), times.fps, times.is_constant)
+        # FFmpeg's fractions have 31 bits, too few for a mean rate over many minutes of ticks.
+        fps = min(times.fps, Fraction(MAX_TIME_BASE))
+        fps = fps.limit_denominator(int(MAX_TIME_BASE / max(fps, Fraction(1))))
+        return cls(choose_time_base(times), fps, times.is_constant)
 
 
 def to_ticks(times: FrameTimes, time_base: Fraction) -> list[int]:

@@ -9,7 +9,7 @@ from tsr.core.clip_io.encoding import Encoding
 from tsr.core.clip_io.formats import LAYOUTS
 from tsr.core.clip_io.hdr import STATIC_ENCODERS, encoder_parameters
 from tsr.core.clip_io.info import ClipInfo
-from tsr.core.clip_io.sinks import PACKED
+from tsr.core.clip_io.sinks import PACKED, stored_colour
 from tsr.core.cpu import cpu_flags
 
 CUTREE_WIDTH = 256
@@ -64,10 +64,11 @@ def configure(stream: VideoStream, encoding: Encoding, info: ClipInfo, time_base
     encoder.pix_fmt = PACKED.get(encoding.encoder, {}).get(name, name)
     encoder.thread_count = 0
     rgb = LAYOUTS[name].kind == "rgb"
-    encoder.colorspace = RGB_MATRIX if rgb else info.colour.matrix
-    encoder.color_range = FULL_RANGE if rgb else info.colour.range
-    encoder.color_primaries = info.colour.primaries
-    encoder.color_trc = info.colour.transfer
+    colour = stored_colour(info, encoding)
+    encoder.colorspace = RGB_MATRIX if rgb else colour.matrix
+    encoder.color_range = FULL_RANGE if rgb else colour.range
+    encoder.color_primaries = colour.primaries
+    encoder.color_trc = colour.transfer
     encoder.sample_aspect_ratio = info.sample_aspect_ratio
 
 

@@ -17,12 +17,12 @@ from av.video.stream import VideoStream
 from tsr.core.clip_io.carrier import Target
 from tsr.core.clip_io.encoding import WITHOUT_STAMPS, Encoding
 from tsr.core.clip_io.info import ClipInfo, probe
-from tsr.core.clip_io.opening import AV_ERRORS, reason, silence
+from tsr.core.clip_io.opening import AV_ERRORS, address, reason, silence
 from tsr.core.clip_io.pixels import Frame, Plane
-from tsr.core.clip_io.side_streams import SideStreams, open_side_streams
+from tsr.core.clip_io.side_streams import SideStreams, lost, open_side_streams
 from tsr.core.clip_io.sinks import stored_frame
 from tsr.core.clip_io.tags import Tags, lost_tags, write_tags
-from tsr.core.clip_io.times import Clock, FrameTimes, to_ticks
+from tsr.core.clip_io.times import Clock, FrameTimes, Stretch, to_ticks
 from tsr.core.clip_io.video_encoder import configure, describe, encoder_options
 from tsr.core.errors import ClipError, OutputError
 from tsr.core.pipes import STANDARD, is_pipe
@@ -44,7 +44,7 @@ class VideoSink:
         encoding: how frames are stored.
         tags: metadata and chapters.
         beside: kinds of streams (`side_streams.KINDS`) that are muxed from `info.path`.
-        stretch: seconds of output per second of the source.
+        stretch: of the source's time in slow motion.
         notes: receives one line for each thing that is changed or lost.
         clock: of the whole video that this file is a piece of.
     """
@@ -59,7 +59,7 @@ class VideoSink:
         *,
         tags: Tags,
         beside: tuple[str, ...],
-        stretch: Fraction,
+        stretch: Stretch,
         notes: list[str],
         clock: Clock | None = None,
     ) -> None:
@@ -100,8 +100,8 @@ class VideoSink:
                 continue
             self._container, self._stream, self._sides = container, stream, sides
             if failure is not None:
-                lost = " and ".join(kind for kind in beside if kind not in kinds)
-                notes.append(f"the {lost} were left out ({reason(failure)})")
+                without = [kind for kind in beside if kind not in kinds]
+                notes.append(f"{lost(without)} ({reason(failure)})")
             self._side_notes = notes
             if sides is not None:
                 sides.mux_first()
@@ -117,7 +117,7 @@ class VideoSink:
             options["movflags"] = f"+faststart{keys}"
         if self._encoding.suffix == ".y4m":
             options["strict"] = "-1"  # more than 8 bits is a widespread extension
-        place = "pipe:1" if self._path == STANDARD else str(self._path)
+        place = "pipe:1" if self._path == STANDARD else address(self._path)
         kind = PIPE_FORMATS.get(self._encoding.suffix) if is_pipe(self._path) else None
         container = av.open(place, mode="w", format=kind, options=options)
         stream = self._add_stream(container)

@@ -1,7 +1,6 @@
 """Frames into a file that appears, complete, only at the end."""
 
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +13,7 @@ from tsr.core.clip_io.pixels import Frame, Plane
 from tsr.core.clip_io.side_streams import KINDS
 from tsr.core.clip_io.sinks import FolderSink, FrameSink
 from tsr.core.clip_io.tags import Tags, read_tags
-from tsr.core.clip_io.times import Clock, FrameTimes, stretch
+from tsr.core.clip_io.times import Clock, FrameTimes, Stretch, stretch
 from tsr.core.clip_io.video_sink import VideoSink
 from tsr.core.errors import OutputError
 from tsr.core.outputs import completed
@@ -97,7 +96,8 @@ class ClipWriter:
 
     def write(self, frame: Frame | list[Plane]) -> None:
         """Encode one (3, H, W) float32 RGB frame; values are clipped to [0, 1] and rounded. Planes
-        of samples are taken, too, if a device has converted them as `stored_layout` says.
+        of samples are taken, too, if a device has converted them as `stored_layout` and
+        `stored_colour` say.
 
         Raises:
             OutputError: wrong shape or type, values that are not numbers, or more frames than
@@ -143,14 +143,14 @@ class ClipWriter:
 
 
 def kept_beside(
-    info: ClipInfo, encoding: Encoding, stretched: Fraction, notes: list[str]
+    info: ClipInfo, encoding: Encoding, stretched: Stretch, notes: list[str]
 ) -> tuple[str, ...]:
     """Which kinds of streams go into the output; `notes` names those that do not."""
     holds = encoding.holds
     if left_out := [kind for kind in info.beside if kind not in holds]:
         notes.append(f"{encoding.place} holds no {', '.join(left_out)}; left out")
     kept = [kind for kind in KINDS if kind in info.beside and kind in holds]
-    if stretched != 1 and "audio" in kept:
+    if not stretched.is_none and "audio" in kept:
         kept.remove("audio")
         notes.append("time is stretched, so the audio was left out")
     return tuple(kept)

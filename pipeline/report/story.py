@@ -54,8 +54,9 @@ def write_report(record: RunRecord, path: Path, *, progress: Shows | None = None
         training_section(footage.shots),
         run_section(footage),
     )
+    html = page(footage, facts(footage, first, second), sections)
     with completed(path) as temporary:
-        temporary.write_text(page(footage, facts(footage, first, second), sections), "utf-8")
+        temporary.write_text(html, "utf-8", "backslashreplace")  # names may be bytes, not text
 
 
 def crop_size(footage: Footage) -> tuple[int, int]:

@@ -58,6 +58,13 @@ def onset(path: Path) -> float:
     raise AssertionError("silence")
 
 
+def length(path: Path) -> Fraction:
+    """Seconds of sound."""
+    with av.open(str(path)) as container:
+        rate = container.streams.audio[0].rate
+        return Fraction(sum(frame.samples for frame in container.decode(audio=0)), rate)
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 4)])
 def test_audio_is_copied_bit_for_bit(tmp_path: Path, name: str, start: Fraction) -> None:
@@ -84,6 +91,55 @@ def test_audio_is_reencoded_where_it_must_be(
     (note,) = render(source, tmp_path / name)
     assert "re-encoded" in note
     assert abs(onset(tmp_path / name) - onset(source)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+@pytest.mark.parametrize("given", ["in.avi", "in.mkv"])
+def test_channels_that_are_only_counted_are_named(tmp_path: Path, given: str, layout: str) -> None:
+    """PCM's channels have no names in AVI and Matroska; MP4 asks for them when it ends."""
+    source = film(tmp_path, given, seconds=0.6, codec="pcm_s16le", layout=layout)
+    assert [note for note in render(source, tmp_path / "out.mp4") if "audio" in note] == []
+    copied, kept = packets(tmp_path / "out.mp4"), packets(source)
+    assert b"".join(content for content, _ in copied) == b"".join(content for content, _ in kept)
+
+
+def test_a_counted_channel_is_not_mixed(tmp_path: Path) -> None:
+    """One channel without a name is encoded as one."""
+    source = film(tmp_path, "in.avi", seconds=0.5, codec="pcm_u8")
+    (note,) = [note for note in render(source, tmp_path / "out.mp4") if "audio" in note]
+    assert note == ".mp4 cannot hold this pcm_u8 audio; it was re-encoded as aac"
+
+
+def test_pcm_that_mp4_cannot_describe_is_reencoded(tmp_path: Path) -> None:
+    """Sixteen channels have no names: the render does not fail at its end."""
+    source = film(tmp_path, "in.mkv", seconds=0.5, codec="pcm_s16le", layout="hexadecagonal")
+    (note,) = render(source, tmp_path / "out.mp4")
+    assert note.endswith("re-encoded as aac, mixed down to stereo")
+
+
+def test_a_rate_beyond_the_encoder_is_lowered(tmp_path: Path) -> None:
+    """AAC ends at 96 kHz; sound above is there at 48."""
+    source = film(tmp_path, "in.mkv", seconds=0.5, codec="pcm_u8", rate=192_000)
+    (note,) = render(source, tmp_path / "out.mp4")
+    assert note.endswith("it was re-encoded as aac, resampled to 48 kHz")
+    assert abs(onset(tmp_path / "out.mp4") - onset(source)) <= TOLERANCE
+
+
+def test_ac3_is_copied(tmp_path: Path) -> None:
+    """MP4 can describe it only once it has a packet, which is no reason to encode it again."""
+    source = film(tmp_path, "in.mkv", seconds=0.6, codec="ac3")
+    assert render(source, tmp_path / "out.mp4") == []
+    assert [each for each, _ in packets(tmp_path / "out.mp4")] == [
+        each for each, _ in packets(source)
+    ]
+
+
+def test_the_last_sound_of_a_decoder_is_kept(tmp_path: Path) -> None:
+    """WMA's decoder gives its last samples without a time; they follow the others."""
+    source = film(tmp_path, "in.wmv", seconds=1, codec="wmav2", bit_rate=96_000)
+    (note,) = render(source, tmp_path / "out.mkv")
+    assert note == ".mkv cannot hold this wmav2 audio; it was re-encoded as flac"
+    assert length(tmp_path / "out.mkv") == length(source)
 
 
 def test_a_transport_stream_keeps_sound_and_picture_together(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tsr.core.clip_io import ClipReader, FrameTimes, picked, probe, read_volume
+from tsr.core.clip_io.images import encode_image
 from tsr.core.errors import SettingsError
 
 NTSC = Fraction(24000, 1001)
@@ -123,6 +124,63 @@ def test_variable_rates_keep_their_own_times(tmp_path: Path) -> None:
     assert read_volume(path)[0].shape[1] == 5
 
 
+def restamped(source: Path, path: Path, ticks: list[int]) -> Path:
+    """The packets of a clip without B-frames at other times, in milliseconds; durations unknown."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size]
+        for n, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
+            packet.pts, packet.dts = tick, ticks[0] - len(ticks) + n
+            packet.time_base, packet.duration, packet.stream = Fraction(1, 1000), 0, stream
+            made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_a_repeated_timestamp_costs_no_other(tmp_path: Path, suffix: str) -> None:
+    """Two frames at one time share what there is until the next one, and a note says so."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(8, 16, 16), options={"bf": "0", "qp": "0"}
+    )
+    ticks = [100, 140, 170, 250, 250, 330, 350, 390]
+    info = probe(restamped(source, tmp_path / f"b.{suffix}", ticks))
+    start = 100 if suffix == "ts" else 0
+    expected = [100, 140, 170, 250, 290, 330, 350, 390]
+    assert info.times.starts == tuple(Fraction(tick - start, 1000) for tick in expected)
+    assert info.notes == (
+        "1 of 8 frames had no timestamp of their own and were spread between their neighbours",
+    )
+
+
+def test_a_clock_too_coarse_for_the_rate(tmp_path: Path) -> None:
+    """1600 frames per second in whole milliseconds repeat timestamps; the rate is restored."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(40, 16, 16), fps=1600, options={"bf": "0", "qp": "0"}
+    )
+    info = probe(restamped(source, tmp_path / "b.mkv", [round(n / 1.6) for n in range(40)]))
+    assert info.times.starts == FrameTimes.constant(Fraction(1600), 40).starts
+    assert info.notes == ()
+
+
+def test_times_that_say_nothing(tmp_path: Path) -> None:
+    """All frames at one time: the rate that the file names, from there on, with a note."""
+    source = clips.write_video(
+        tmp_path / "a.mp4", clips.numbered(6, 16, 16), fps=25, options={"bf": "0", "qp": "0"}
+    )
+    info = probe(restamped(source, tmp_path / "b.mkv", [200] * 6))
+    assert info.times.starts[0] == Fraction(1, 5)
+    assert info.times.is_constant
+    assert "no usable timestamps; taken as" in info.notes[0]
+
+
+def test_raw_streams_have_the_rate_of_their_frames(tmp_path: Path) -> None:
+    """Nothing times raw H.264, and of its two rates one counts fields."""
+    path = clips.write_video(tmp_path / "raw.h264", clips.moving_bar(9, 32, 32), fps=25)
+    info = probe(path)
+    assert info.times == FrameTimes.constant(Fraction(25), 9)
+    assert info.notes == ("the video has no usable timestamps; taken as 25 frames per second",)
+
+
 def test_late_starts_with_reordered_frames(tmp_path: Path) -> None:
     """A constant-rate clip that starts at half a second and has B-frames starts there."""
     path = clips.write_video(
@@ -182,6 +240,56 @@ def test_repeated_frames_of_avi(tmp_path: Path) -> None:
     assert read.shape[1] == 6
 
 
+def test_hidden_pictures_of_vp8(tmp_path: Path) -> None:
+    """Pictures that others refer to and nobody sees are no frames."""
+    source = clips.write_video(
+        tmp_path / "a.webm", clips.moving_bar(6, 32, 32), codec="libvpx", options={"cpu-used": "8"}
+    )
+    path = tmp_path / "b.webm"
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for n, packet in enumerate(packet for packet in given.demux(video=0) if packet.size):
+            data = bytearray(packet)
+            data[0] &= 0xEF if n == 3 else 0xFF
+            hidden = av.Packet(bytes(data))
+            hidden.pts, hidden.dts, hidden.time_base = packet.pts, packet.dts, packet.time_base
+            hidden.is_keyframe, hidden.stream = packet.is_keyframe, stream
+            made.mux(hidden)
+    read, info = read_volume(path)
+    assert info.num_frames == read.shape[1] == 5
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", "mkv"), ("libx264", "ts"), ("libx265", "mkv")]
+)
+def test_clips_that_were_cut_between_groups(tmp_path: Path, codec: str, suffix: str) -> None:
+    """Frames that refer to ones before the cut are shown by no player and are no frames."""
+    source = clips.write_video(
+        tmp_path / f"a.{suffix}", clips.moving_bar(40, 64, 64), fps=25, codec=codec,
+        options={
+            "x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=2:scenecut=0:b-adapt=0",
+            "x265-params": "open-gop=1:keyint=12:min-keyint=12:bframes=2:scenecut=0:b-adapt=0"
+            ":log-level=none",
+        },
+    )  # fmt: skip
+    path = tmp_path / f"b.{suffix}"
+    with av.open(str(source)) as given, av.open(str(path), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        packets = [packet for packet in given.demux(video=0) if packet.size]
+        second_key = [n for n, packet in enumerate(packets) if packet.is_keyframe][1]
+        key = packets[second_key]
+        leading = [packet for packet in packets[second_key:] if packet.pts < key.pts]
+        for packet in packets[second_key:]:
+            packet.stream = stream
+            made.mux(packet)
+    assert leading
+    read, info = read_volume(path)
+    assert info.num_frames == read.shape[1] == len(packets) - second_key - len(leading)
+    assert info.fps == 25
+    (note,) = info.notes
+    assert f"left out: {len(leading)} of {len(packets) - second_key} frames" in note
+
+
 def test_geometry_and_audio_are_reported(tmp_path: Path) -> None:
     """Rotation, pixel shape and the presence of sound are read; the frame itself is not turned."""
     path = clips.write_video(
@@ -205,6 +313,15 @@ def test_image_folders(tmp_path: Path, deep: bool) -> None:
     assert info.times == FrameTimes.constant(Fraction(30), 11)
     assert "30 frames per second" in info.notes[0]
     assert probe(folder, fps=NTSC).fps == NTSC
+
+
+def test_a_grey_image_among_others_is_as_bright(tmp_path: Path) -> None:
+    """An image of one channel is of full range, whatever the first one says."""
+    volume = np.full((3, 3, 8, 8), 64 / 255, np.float32)
+    folder = clips.write_pngs(tmp_path / "frames", volume)
+    grey = clips.planar_frame([np.full((8, 8), 64, np.uint8)], "gray")
+    (folder / "frame_1.png").write_bytes(encode_image(grey, "png"))
+    np.testing.assert_allclose(read_volume(folder)[0], volume, atol=1e-6)
 
 
 def test_a_rate_for_a_video_is_refused(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsr.core.clip_io.times import (
+    MAX_TIME_BASE,
+    Clock,
     FrameTimes,
     choose_time_base,
     decimated,
     retimed,
+    stretch,
     times_from_ticks,
     to_ticks,
 )
@@ -124,3 +127,47 @@ def test_impossible_time_bases_round_to_50_nanoseconds() -> None:
     base = choose_time_base(times)
     errors = [abs(t * base - s) for t, s in zip(to_ticks(times, base), starts, strict=False)]
     assert max(errors) <= Fraction(1, 20_000_000)
+
+
+def test_encoders_are_told_a_rate_that_fits() -> None:
+    """A variable rate over 100 s at 90 kHz has a mean beyond 31 bits, which are FFmpeg's."""
+    starts = tuple(Fraction(3000 * n + 7 * n % 11, 90_000) for n in range(3001))
+    times = retimed(FrameTimes(starts, Fraction(9_003_001, 90_000)), 8)
+    assert times.fps.numerator > MAX_TIME_BASE
+    fps = Clock.of(times).fps
+    assert max(fps.numerator, fps.denominator) <= MAX_TIME_BASE
+    assert float(fps) == pytest.approx(float(times.fps), rel=1e-9)
+    for rate in (8 * NTSC, Fraction(MAX_TIME_BASE), 1 / Fraction(MAX_TIME_BASE)):
+        assert Clock.of(FrameTimes.constant(rate, 9)).fps == rate
+    assert Clock.of(FrameTimes.constant(Fraction(8 * MAX_TIME_BASE), 9)).fps == MAX_TIME_BASE
+
+
+@given(durations=steps, factor=factors)
+def test_time_is_stretched_by_slow_motion_alone(durations: list[int], factor: int) -> None:
+    """Neither by more frames nor by fewer, however long one of them is held."""
+    times = variable_times([*durations, 90_000, 40])
+    assert stretch(times, retimed(times, factor)).is_none
+    assert not stretch(times, retimed(times, factor, slow_motion=True)).is_none
+    if times.num_frames >= factor:
+        assert stretch(times, decimated(times, factor)).is_none
+
+
+def test_a_part_in_slow_motion_stretches_time() -> None:
+    """Also if that is less than the longest frame is held."""
+    times = variable_times([40, 40, 2000, 40])
+    made = variable_times([40, 40, 40, 40, 40, 2000, 40])
+    assert not stretch(times, made).is_none
+
+
+@given(durations=steps, factor=factors, start=st.integers(0, 5000))
+def test_every_frame_moves_where_slow_motion_shows_it(
+    durations: list[int], factor: int, start: int
+) -> None:
+    """From a late start on; before it and behind the end time runs as it did."""
+    times = variable_times(durations, start=start)
+    made = retimed(times, factor, slow_motion=True)
+    moved = stretch(times, made).moved
+    assert tuple(map(moved, times.starts)) == made.starts[::factor]
+    assert moved(times.end) == made.end
+    assert moved(times.end + 1) == made.end + 1
+    assert moved(times.starts[0] - 1) == times.starts[0] - 1

@@ -90,6 +90,19 @@ def test_every_container_keeps_times_colours_and_count(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_names_that_look_like_protocols(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """What stands before a colon is part of the name, in both directions."""
+    monkeypatch.chdir(tmp_path)
+    source, path = Path("2024-05-01T10:20:30.mp4"), Path(f"concat:a{suffix}")
+    source.write_bytes(film.read_bytes())
+    volume, info = read_volume(source)
+    write(path, info, volume)
+    assert read_volume(path)[0].shape == volume.shape
+
+
 @pytest.mark.parametrize("pixel_format", ["yuv422p", "yuv444p", "yuv420p10le", "yuv444p10le"])
 def test_depth_and_chroma_are_kept(tmp_path: Path, pixel_format: str) -> None:
     """Deep and finely coloured input gives output of the same format."""
@@ -115,6 +128,24 @@ def test_conversion_and_tags_agree(tmp_path: Path, matrix: int | None, full_rang
     again, found = read_volume(tmp_path / "out.mp4")
     assert (found.colour.matrix, found.colour.full_range) == (matrix or 6, full_range)
     np.testing.assert_allclose(again, volume, atol=1.5 * LEVEL)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "gray"])
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_prores_is_of_limited_range(tmp_path: Path, pixel_format: str, suffix: str) -> None:
+    """It has no word for full range, so what is stored is what players take it for."""
+    chart = np.repeat(clips.colour_chart(32, 48)[:1], 3, axis=0)
+    source = clips.write_video(
+        tmp_path / "in.mkv", np.repeat(chart, 2, axis=1), codec="ffv1", pixel_format=pixel_format,
+        matrix=1, full_range=True,
+    )  # fmt: skip
+    volume, info = read_volume(source)
+    writer = write(tmp_path / f"out{suffix}", info, volume, encoder="prores")
+    again, found = read_volume(tmp_path / f"out{suffix}")
+    assert not found.colour.full_range
+    np.testing.assert_allclose(again, volume, atol=4 * LEVEL)
+    (note,) = writer.notes
+    assert note == "encoder prores stores limited range; the full range was converted"
 
 
 @pytest.mark.parametrize("depth", [8, 10, 16])
@@ -156,6 +187,15 @@ def test_y4m_is_raw(tmp_path: Path) -> None:
     uneven = FrameTimes((Fraction(0), Fraction(1), Fraction(3)), Fraction(4))
     with pytest.raises(OutputError, match="variable frame rate"):
         choose_encoding(Path("a.y4m"), dataclasses.replace(info, times=uneven))
+
+
+def test_a_folder_of_images_loses_a_variable_rate(tmp_path: Path) -> None:
+    """With a note; a constant one is lost in every folder."""
+    info = probe(clips.write_video(tmp_path / "in.mp4", clips.numbered(3, 32, 32)))
+    assert choose_encoding(Path("frames"), info).notes == ()
+    uneven = FrameTimes((Fraction(0), Fraction(1), Fraction(3)), Fraction(4))
+    (note,) = choose_encoding(Path("frames"), dataclasses.replace(info, times=uneven)).notes
+    assert "variable frame rate is lost" in note
 
 
 def test_variable_times_are_exact_in_mp4(tmp_path: Path) -> None:

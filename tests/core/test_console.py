@@ -88,6 +88,9 @@ def test_a_bug_stays_a_traceback() -> None:
     """What no user can cause is not dressed up as a user's error."""
     result = CliRunner().invoke(failing_with(ZeroDivisionError("bug")), [])
     assert isinstance(result.exception, ZeroDivisionError)
+    result = CliRunner().invoke(failing_with(EOFError()), [])
+    assert isinstance(result.exception, RuntimeError)
+    assert "Aborted!" not in result.stderr
 
 
 def test_wrong_usage_is_status_2() -> None:

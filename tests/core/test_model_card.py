@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def test_a_file_without_a_card_is_not_ours() -> None:
 
 
 def test_hash_of_files_and_folders(tmp_path: Path) -> None:
-    """A file's hash is SHA-256 of its bytes; a folder's depends on names and bytes of its files."""
+    """A file's hash is SHA-256 of its bytes; a folder's depends on its images' names and bytes."""
     file = tmp_path / "abc"
     file.write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -172,3 +173,13 @@ def test_cards_of_old_know_cubic_interpolation_alone(tmp_path: Path) -> None:
     plain["ladder"]["interpolation"] = "magic"
     with pytest.raises(ModelError, match="interpolation is magic"):
         ModelCard.from_json(json.dumps(plain), tmp_path)
+
+
+def test_hash_of_a_folder_that_holds_more_than_images(tmp_path: Path) -> None:
+    """What other programs leave there is no part of the clip; a name need not be text."""
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(b"one")
+    before = file_sha256(tmp_path)
+    (tmp_path / "@eaDir").mkdir()
+    (tmp_path / "Thumbs.db").write_bytes(b"thumbnails")
+    (tmp_path / ".frame.part-0-1.png").write_bytes(b"half")
+    assert file_sha256(tmp_path) == before

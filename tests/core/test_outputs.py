@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tsr.core.errors import OutputError
+from tsr.core.leftovers import mark
 from tsr.core.outputs import check_output, completed, named
 
 
@@ -128,6 +129,18 @@ def test_the_input_is_never_the_output(tmp_path: Path, monkeypatch: pytest.Monke
             check_output(spelling, inputs=(clip,), overwrite=True)
 
 
+def test_links_in_circles(tmp_path: Path) -> None:
+    """An input that is one is said where it is opened; an output that is one is replaced."""
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    check_output(tmp_path / "out.mp4", inputs=(loop,))
+    check_output(loop, inputs=(tmp_path / "clip.mp4",))
+    with completed(loop) as temporary:
+        temporary.write_text("frames")
+    assert loop.read_text() == "frames"
+    assert not loop.is_symlink()
+
+
 def test_an_existing_output_is_refused(tmp_path: Path) -> None:
     """The message names the way out."""
     (tmp_path / "old.mp4").touch()
@@ -147,6 +160,21 @@ def test_a_name_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
     """A name of 300 characters fails before the work, not after it."""
     with pytest.raises(OutputError, match="too long"):
         check_output(tmp_path / ("a" * 300 + ".mp4"))
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "語"])
+def test_a_name_that_the_disk_just_takes(tmp_path: Path, letter: str) -> None:
+    """The temporary name is longer than the final one, and what a killed process left is found."""
+    stem = letter * (251 // len(letter.encode()))
+    final = tmp_path / f"{stem}.mp4"
+    check_output(final)
+    with completed(final) as temporary:
+        temporary.write_text("frames")
+        left = temporary.with_name(temporary.name.replace(mark(), f"{mark()[:8]}-999999999"))
+        left.write_text("half")
+    with completed(final) as temporary:
+        temporary.write_text("more frames")
+    assert names(tmp_path) == [final.name]
 
 
 @pytest.mark.parametrize("path", ["/", "", "."])

@@ -1,8 +1,10 @@
 """A part of a video, or a few seconds of it: ranges and previews."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -56,6 +58,22 @@ def test_a_part_in_slow_motion_has_no_sound(tmp_path: Path, clip: Path, stubbed:
     assert any("audio" in note for note in record.notes)
 
 
+def test_chapters_follow_a_part_in_slow_motion(tmp_path: Path, stubbed: None) -> None:
+    """Those before it stay, those within are stretched, those behind are later and as long."""
+    video = 0.3 + 0.4 * clips.rotating_spokes(10, HEIGHT, WIDTH)
+    film = clips.write_video(tmp_path / "in.mkv", video, fps=10, chapters=8)
+    result = tsr(
+        tmp_path / "c", film, "-o", tmp_path / "out.mkv", "--factor", 2, "--slow-motion",
+        "--range", "0.25-0.45",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        chapters = [(each["start"], each["end"]) for each in made.chapters()]
+        tenth = Fraction(1, 10) / Fraction(made.chapters()[0]["time_base"])
+    starts = [0, 1, 2, 3, 5, 7, 8, 9, 10]
+    assert [tuple(end / tenth for end in each) for each in chapters] == list(pairwise(starts))
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -93,3 +111,41 @@ def test_a_preview_of_the_liveliest_seconds(tmp_path: Path, stubbed: None) -> No
     assert (info.num_frames, info.width) == (40, 2 * WIDTH)
     changes = np.abs(np.diff(made[:, :, -HEIGHT:], axis=1)).mean(axis=(0, 2, 3))
     assert (changes[2:-2] > 0.005).all()  # of the lively part, and all of it
+
+
+def test_a_preview_stands_upright_and_has_no_chapters(tmp_path: Path, stubbed: None) -> None:
+    """Of a phone held upright, whose pixels are not square; the film's chapters are elsewhere."""
+    volume = np.repeat(clips.colour_chart(HEIGHT, WIDTH, patch=32), 8, axis=1)
+    phone = clips.write_video(
+        tmp_path / "in.mp4", volume, rotation=90, pixel_ratio=Fraction(4, 3), chapters=2
+    )
+    result = tsr(tmp_path / "c", phone, "--factor", 2, "--preview")
+    assert result.exit_code == 0, result.output
+    made, info = read_volume(tmp_path / "in_x2_preview.mp4")
+    assert (info.width, info.display_matrix, info.beside) == (2 * HEIGHT, None, ())
+    assert info.sample_aspect_ratio == Fraction(3, 4)
+    seen, _ = read_volume(phone)
+    upright = np.rot90(seen, axes=(2, 3))[:, 0]
+    for panel in (made[:, 3, -WIDTH:, :HEIGHT], made[:, 3, -WIDTH:, HEIGHT:]):
+        inner = (slice(None), slice(8, 24), slice(8, 24))  # of a patch
+        np.testing.assert_allclose(panel[inner], upright[inner], rtol=0, atol=0.05)
+        assert np.abs(panel - upright).mean() < 0.05
+
+
+def test_a_preview_is_refused_where_one_is_not_where_the_output_is(
+    tmp_path: Path, clip: Path, stubbed: None
+) -> None:
+    """The output stays as it is."""
+    output = tmp_path / "out.mp4"
+    output.write_text("made before")
+    command = (clip, "-o", output, "--factor", 2, "--preview")
+    result = tsr(tmp_path / "c", *command)
+    assert result.exit_code == 0, result.output
+    assert output.read_text() == "made before"
+    again = tsr(tmp_path / "c", *command)
+    assert again.exit_code == 1
+    (line,) = again.stderr.splitlines()
+    assert "out_preview.mp4 exists already" in line
+    nameless = tsr(tmp_path / "c", clip, "-o", "/", "--preview")
+    assert nameless.exit_code == 1
+    assert "has no name" in nameless.stderr

@@ -1,6 +1,7 @@
 """The page as text: complete, alone, harmless whatever names and notes say; and its command."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -190,3 +191,10 @@ def test_ticks_are_round_and_inside() -> None:
     assert Scale(25.3, 33.2, 0, 1).ticks(5) == [26, 28, 30, 32]
     assert Scale(0, 3000, 0, 1).ticks(6) == [0, 500, 1000, 1500, 2000, 2500, 3000]
     assert Scale(-0.1, 0.1, 0, 1).ticks(2) == pytest.approx([-0.1, 0, 0.1])
+
+
+def test_a_name_that_is_no_text_is_shown_as_its_bytes(tmp_path: Path) -> None:
+    """Linux lets a file's name be any bytes, and the page is UTF-8."""
+    name = os.fsdecode(b"caf\xe9.mkv")
+    write_report(make_run(tmp_path, eight_bits(stripes(0.6)), input_name=name), tmp_path / "r.html")
+    assert r"caf\udce9.mkv" in (tmp_path / "r.html").read_text("utf-8")
