@@ -20,7 +20,7 @@ DESCENTS = 5
 ROUNDS = 2
 """Times that patches ask their neighbours for a better motion, then refine it. With one, motion
 faster than a patch's reach is lost on some scenes; three gain nothing."""
-STILL = 1e-4
+STILL = 1e-3
 """Squared length of a step, in pixels, below which a patch has arrived."""
 ALIKE = 0.25
 """Pixels by which a neighbour's motion must differ to be worth trying."""
@@ -43,7 +43,8 @@ def _hold(place, size):  # type: ignore[no-untyped-def]
 
 @inlined
 def _misfit(before, after, top, left, down, right, misses):  # type: ignore[no-untyped-def]
-    """Squared error of a patch of `before` moved onto `after`, brightness apart; fills `misses`."""
+    """How far a patch of `before`, moved, is from `after`: squared error, brightness apart, and the
+    mean difference. Fills `misses` with the differences."""
     height, width = after.shape
     y = min(max(np.float32(top + down), np.float32(-PATCH)), np.float32(height))
     x = min(max(np.float32(left + right), np.float32(-PATCH)), np.float32(width))
@@ -51,7 +52,7 @@ def _misfit(before, after, top, left, down, right, misses):  # type: ignore[no-u
     low, far = np.float32(y - row), np.float32(x - column)
     high, near = np.float32(1) - low, np.float32(1) - far
     inside = row >= 0 and column >= 0 and row + PATCH < height and column + PATCH < width
-    total = np.float32(0)
+    total, squares = np.float32(0), np.float32(0)
     for i in range(PATCH):
         for j in range(PATCH):
             r0, c0 = row + i, column + j
@@ -64,13 +65,9 @@ def _misfit(before, after, top, left, down, right, misses):  # type: ignore[no-u
             miss = high * upper + low * lower - before[top + i, left + j]
             misses[i, j] = miss
             total += miss
+            squares += miss * miss
     mean = total / np.float32(PATCH * PATCH)
-    error = np.float32(0)
-    for i in range(PATCH):
-        for j in range(PATCH):
-            misses[i, j] -= mean
-            error += misses[i, j] * misses[i, j]
-    return error
+    return squares - total * mean, mean
 
 
 @compiled(given[2], filled[2])
@@ -125,12 +122,12 @@ def _descend(  # type: ignore[no-untyped-def]
         return down, right, error
     y, x = down, right
     for step in range(DESCENTS + 1):
-        now = _misfit(before, after, top, left, y, x, misses)
+        now, mean = _misfit(before, after, top, left, y, x, misses)
         if now < error:
             down, right, error = y, x, now
         elif step:
             break
-        y_miss, x_miss = np.float32(0), np.float32(0)
+        y_miss, x_miss = -mean * y_sum, -mean * x_sum
         for i in range(PATCH):
             for j in range(PATCH):
                 y_miss += slope[0, top + i, left + j] * misses[i, j]
@@ -158,26 +155,28 @@ def search(before, after, slope, motion):  # type: ignore[no-untyped-def]
     for j in range(rows):
         for i in range(columns):
             top, left = min(j * STRIDE, height - PATCH), min(i * STRIDE, width - PATCH)
-            errors[j, i] = _misfit(
+            errors[j, i], _ = _misfit(
                 before, after, top, left, motion[0, j, i], motion[1, j, i], misses
             )
-    for _ in range(ROUNDS):
+    for n in range(ROUNDS):
         # All ask for what was known before the round, so that their order does not matter.
         known = motion.copy()
         for j in range(rows):
             for i in range(columns):
                 top, left = min(j * STRIDE, height - PATCH), min(i * STRIDE, width - PATCH)
                 down, right, error = known[0, j, i], known[1, j, i], errors[j, i]
+                new = n == 0
                 for jj in range(max(j - 1, 0), min(j + 2, rows)):
                     for ii in range(max(i - 1, 0), min(i + 2, columns)):
                         y, x = known[0, jj, ii], known[1, jj, ii]
                         if abs(y - down) + abs(x - right) > ALIKE:
-                            other = _misfit(before, after, top, left, y, x, misses)
+                            other, _ = _misfit(before, after, top, left, y, x, misses)
                             if other < error:
-                                down, right, error = y, x, other
-                down, right, error = _descend(
-                    before, after, slope, top, left, down, right, error, misses
-                )
+                                down, right, error, new = y, x, other, True
+                if new:
+                    down, right, error = _descend(
+                        before, after, slope, top, left, down, right, error, misses
+                    )
                 motion[0, j, i], motion[1, j, i], errors[j, i] = down, right, error
 
 
@@ -192,10 +191,10 @@ def spread(before, after, motion, flow):  # type: ignore[no-untyped-def]
         for i in range(motion.shape[2]):
             top, left = min(j * STRIDE, height - PATCH), min(i * STRIDE, width - PATCH)
             down, right = motion[0, j, i], motion[1, j, i]
-            _misfit(before, after, top, left, down, right, misses)
+            _, mean = _misfit(before, after, top, left, down, right, misses)
             for y in range(PATCH):
                 for x in range(PATCH):
-                    weight = np.float32(1) / max(abs(misses[y, x]), np.float32(LEVEL))
+                    weight = np.float32(1) / max(abs(misses[y, x] - mean), np.float32(LEVEL))
                     weights[top + y, left + x] += weight
                     flow[0, top + y, left + x] += weight * down
                     flow[1, top + y, left + x] += weight * right
