@@ -53,7 +53,10 @@ class GraphNetwork:
 
     def all(self, window: Volume) -> list[NDArray[np.float32]]:
         """All outputs for a window, each with its batch axis."""
-        return list(self._session.run(self._outputs, {INPUT: window[None]}))
+        try:
+            return list(self._session.run(self._outputs, {INPUT: window[None]}))
+        except Exception as error:  # a class per status, as above
+            raise ModelError(f"ONNX Runtime cannot compute it: {first_line(error)}") from error
 
 
 def with_layers_open(model: onnx.ModelProto, kind: Literal["Conv", "Relu"]) -> GraphNetwork:

@@ -42,6 +42,7 @@ class OpenVinoNetwork:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         import openvino
 
+        self._path = path
         self.card = read_card(path)
         settings = {
             # Where the processor knows bf16, OpenVINO would otherwise compute FP32 files in that:
@@ -63,5 +64,11 @@ class OpenVinoNetwork:
 
     def __call__(self, window: Volume) -> Volume:
         """(3, T + 6, H + 16, W + 16) → (3, T, H, W)."""
-        made: Volume = self._request.infer({0: window[None]})[0][0]
+        try:
+            made: Volume = self._request.infer({0: window[None]})[0][0]
+        except RuntimeError as error:
+            raise ModelError(
+                f"OpenVINO cannot compute {self._path} ({first_line(error)}); "
+                "use --cpu-engine onnxruntime"
+            ) from error
         return made

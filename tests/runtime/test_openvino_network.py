@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from commands import refusal, succeed
 
-from tsr.core.errors import DeviceError, SettingsError
+from tsr.core.errors import DeviceError, ModelError, SettingsError
 from tsr.core.ladder import ScaleLadder
 from tsr.runtime.cascade import FramePyramid, run_segment
 from tsr.runtime.cpu_backend import CpuBackend
@@ -42,6 +42,14 @@ def test_earlier_results_stay_as_they_were(tiny_onnx: Path) -> None:
     kept = first.copy()
     network(windows[1])
     np.testing.assert_array_equal(first, kept)
+
+
+@needs_openvino
+def test_what_it_cannot_compute_is_said_in_one_line(tiny_onnx: Path) -> None:
+    """And what to use instead."""
+    with pytest.raises(ModelError, match=r"tiny\.onnx .*; use --cpu-engine onnxruntime$") as caught:
+        OpenVinoNetwork(tiny_onnx)(np.zeros((4, 10, 32, 32), np.float32))
+    assert "\n" not in str(caught.value)
 
 
 @needs_openvino
