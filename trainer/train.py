@@ -1,6 +1,7 @@
 """THE STORY of training: a video → its coarsest rung → internal examples → loop → model file."""
 
 import hashlib
+import math
 import platform
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -161,6 +162,7 @@ def train(
             config = replace(config, examples="none")
     if config.examples == "none":
         state.network.silence()
+        state.best_psnr = -math.inf  # of a tie these weights are the result, too
         validate(state, validation, config)
     network = TsrNetwork(config.channels)
     network.load_state_dict(state.best)

@@ -13,11 +13,12 @@ from numba import types
 from numba.core import caching
 
 from tsr.core import backproject as reference
+from tsr.core.compiled import compiled
 from tsr.core.errors import SettingsError
 from tsr.core.rect import rect_downsample
 from tsr.core.resize import apply_taps, cubic_taps, resize_hw
 from tsr.core.volume import Volume
-from tsr.runtime import cpu_kernels, cpu_loops
+from tsr.runtime import cpu_kernels
 
 ROUNDING = 2e-6
 """A few units in the last place of values near 1, sums of some twenty terms."""
@@ -223,7 +224,7 @@ def test_loops_compile_where_no_cache_can_be_kept() -> None:
     """Where numba finds no folder to write to, it compiles every time instead of failing."""
     scope: dict[str, Any] = {}
     exec("def fill(result):\n    result[0] = 7", scope)  # code without a file cannot be cached
-    fill = cpu_loops._compiled(types.Array(types.float32, 1, "C"))(scope["fill"])
+    fill = compiled(types.Array(types.float32, 1, "C"))(scope["fill"])
     result = np.zeros(1, np.float32)
     fill(result)
     assert result[0] == 7
@@ -244,7 +245,7 @@ def test_loops_compile_where_the_cache_does_not_fit(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    fill = cpu_loops._compiled(types.Array(types.float32, 1, "C"))(module.fill)
+    fill = compiled(types.Array(types.float32, 1, "C"))(module.fill)
     result = np.zeros(1, np.float32)
     fill(result)
     assert result[0] == 7

@@ -47,7 +47,7 @@ def test_earlier_results_stay_as_they_were(tiny_onnx: Path) -> None:
 @needs_openvino
 def test_what_it_cannot_compute_is_said_in_one_line(tiny_onnx: Path) -> None:
     """And what to use instead."""
-    with pytest.raises(ModelError, match=r"tiny.onnx .*; use --cpu-engine onnxruntime$") as caught:
+    with pytest.raises(ModelError, match=r"tiny\.onnx .*; use --cpu-engine onnxruntime$") as caught:
         OpenVinoNetwork(tiny_onnx)(np.zeros((4, 10, 32, 32), np.float32))
     assert "\n" not in str(caught.value)
 

@@ -17,6 +17,7 @@ from tsr.core.ladder import ScaleLadder
 from tsr.core.model_card import file_sha256
 from tsr.trainer.network import load_model
 from tsr.trainer.train import resume_file, run_identity, train
+from tsr.trainer.validation import Validation
 from tsr.trainer.warm_start import shortened
 
 
@@ -57,6 +58,15 @@ def test_a_training_too_short_to_learn_leaves_interpolation(
     network, card = load_model(model)
     assert not network.layers[-1].weight.any()
     assert card.settings["examples"] == "none"
+
+
+def test_a_tie_goes_to_interpolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the weights, not in the card alone."""
+    clip = clips.write_video(tmp_path / "in.mp4", clips.rotating_spokes(12, 64, 80))
+    monkeypatch.setattr(Validation, "psnr", lambda self, _: self.cubic_psnr)
+    result = train(clip, tmp_path / "m.safetensors", replace(CONFIG, steps=1))
+    assert result.examples == "none"
+    assert not load_model(result.model)[0].layers[-1].weight.any()
 
 
 def test_what_an_interrupted_training_has_not_learned_yet_is_not_in_its_model(
