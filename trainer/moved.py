@@ -22,6 +22,10 @@ from tsr.trainer.crops import CropSampler
 from tsr.trainer.examples import WITHIN, Source, internal_sources
 from tsr.trainer.validation import Validation
 
+MOST_VALUES = 375_000_000
+"""That copies of a video and what is given of them may hold: 1.5 GB, and as much again while they
+are laid out one after the other."""
+
 CLEARLY = 0.5
 """dB by which moving must foretell the video better than fading. It does by 1.1 to 3.2 on four real
 clips, by -0.9 to 0.1 on scenes in which motion is too fast to be told at half the rate. On one of
@@ -85,18 +89,31 @@ def moved_sources(
 ) -> Iterator[Source]:
     """Sources whose copies are (3 + 3n, T, H, W): frames, time first, and for each of the n
     exposures that differ what a pass is given of them."""
-    for source in sources:
-        axes = np.abs(np.array(source.roles))
-        if (axes.sum(axis=0) != 1).any():
-            continue  # a shifted frame
-        turned = source.copy.transpose(0, *(1 + axes.argmax(axis=1)))
-        for phase in (0, 1):
+    kinds = list(dict.fromkeys(exposures))
+    chosen, phases = _affordable([s for s in sources if _has_time(s)], 1 + len(kinds))
+    for source in chosen:
+        axes = np.abs(np.array(source.roles)).argmax(axis=1)
+        turned = source.copy.transpose(0, *(1 + axes))
+        for phase in phases:
             frames = turned[:, phase:]
             frames = np.ascontiguousarray(frames[:, : frames.shape[1] // 2 * 2])
             if frames.shape[1] < crop[0]:
                 continue
             given = [
-                motion.doubled(rect_downsample(frames, 2, exposure), exposure)
-                for exposure in dict.fromkeys(exposures)
+                motion.doubled(rect_downsample(frames, 2, exposure), exposure) for exposure in kinds
             ]
-            yield Source(np.concatenate([frames, *given]), WITHIN, source.share / 2)
+            yield Source(np.concatenate([frames, *given]), WITHIN, source.share)
+
+
+def _has_time(source: Source) -> bool:
+    """Whether one axis of the copy acts as time alone: not so where a frame is shifted."""
+    return bool((np.abs(np.array(source.roles)).sum(axis=0) == 1).all())
+
+
+def _affordable(sources: list[Source], kinds: int) -> tuple[list[Source], tuple[int, ...]]:
+    """As many sources, and of the two phases, as memory allows: large videos hold enough."""
+    within = [source for source in sources if source.roles == WITHIN]
+    for some, phases in ((sources, (0, 1)), (sources, (0,))):
+        if len(phases) * kinds * sum(source.copy.size for source in some) <= MOST_VALUES:
+            return some, phases
+    return within or sources, (0,)

@@ -14,6 +14,7 @@ from tsr.core.rect import rect_downsample
 from tsr.core.volume import Volume
 from tsr.evaluation.moving_scenes import Drift
 from tsr.evaluation.scenes import render
+from tsr.trainer import moved
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
 from tsr.trainer.examples import WITHIN, internal_sources
@@ -47,9 +48,9 @@ def test_copies_carry_what_a_pass_is_given_of_them(
     for source in found[:6]:
         assert source.roles == WITHIN
         frames, *given = np.split(source.copy, 1 + len(kinds))
-        for exposure, moved in zip(kinds, given, strict=True):
+        for exposure, made in zip(kinds, given, strict=True):
             slow = rect_downsample(frames, 2, exposure)
-            np.testing.assert_array_equal(moved, motion.doubled(slow, exposure))
+            np.testing.assert_array_equal(made, motion.doubled(slow, exposure))
 
 
 def test_crops_of_both_are_cut_from_one_place(drift: Volume) -> None:
@@ -72,6 +73,20 @@ def test_each_pass_is_given_frames_of_its_exposure(drift: Volume) -> None:
     mean = (frames[others, :, 0::2] + frames[others, :, 1::2]) / 2
     pairs = (given[others, :, 0::2] + given[others, :, 1::2]) / 2
     torch.testing.assert_close(pairs, mean, atol=1e-5, rtol=0)
+
+
+def test_large_videos_keep_to_what_memory_allows(
+    drift: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs that begin at even frames alone, then frames with time as it is alone."""
+    sources = internal_sources(drift, CROP, "both")
+    counts = []
+    for most in (10**9, 7 * 10**5, 1):
+        monkeypatch.setattr(moved, "MOST_VALUES", most)
+        counts.append(len(list(moved_sources(sources, CROP, (1.0,)))))
+    assert counts[0] > counts[1] > counts[2] > 0
+    within = sum(source.roles == WITHIN for source in sources)
+    assert counts[2] == within
 
 
 def test_the_own_rate_is_given_moved_frames(drift: Volume) -> None:
