@@ -110,7 +110,14 @@ def climb(
             volume = window.truth(step.before)
         frames = volume.shape[1]
         if isinstance(step, NetworkPass):
-            volume = backend.network_pass(volume, (0, frames), (0, 2 * frames), frames)
+            volume = backend.network_pass(
+                volume,
+                (0, frames),
+                (0, 2 * frames),
+                frames,
+                step.exposure,
+                step.interpolation,
+            )
         else:
             low, known = volume, window.known(step.after)
             volume = backend.climb(low, known).copy()
