@@ -129,7 +129,7 @@ def test_the_model_says_what_it_is_given(tmp_path: Path, drift: Volume) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     run = CliRunner().invoke(main, [*words, "-o", str(first), "--examples", "within"])
     assert run.exit_code == 0, run.output
-    assert "interpolation: motion: one octave down" in run.output
+    assert "interpolation: motion: from half its rate" in run.output
     assert load_model(first)[1].ladder.interpolation == "motion"
     again = [*words, "-o", str(second), "--start-from", str(first), "--examples", "within"]
     assert CliRunner().invoke(main, again).exit_code == 0
