@@ -25,7 +25,7 @@ from tsr.evaluation.degrade import degraded
 from tsr.evaluation.demo_scene import DEMO_FACTOR, DEMO_HEIGHT, DEMO_WIDTH, demo_scene
 from tsr.evaluation.scenes import render
 from tsr.trainer.coarse import coarse_video
-from tsr.trainer.config import Preset, TrainConfig
+from tsr.trainer.config import TrainConfig
 from tsr.trainer.cuda_graph import EAGER_STEPS
 from tsr.trainer.loop import train_on_volume, validate
 from tsr.trainer.pace import WARM_UP
@@ -48,11 +48,6 @@ def demo_video() -> Volume:
     ladder, _ = ScaleLadder.for_size(DEMO_HEIGHT, DEMO_WIDTH)
     truth = render(demo_scene(FRAMES), FRAMES, DEMO_HEIGHT, DEMO_WIDTH)
     return coarse_video(degraded(truth, DEMO_FACTOR), ladder)[0]
-
-
-def settled(name: Preset, device: torch.device, **changes: Any) -> TrainConfig:
-    """A preset as the demo's video, whose wheel is aliased, would have it."""
-    return preset_here(name, device, interpolation="cubic", **changes)
 
 
 class Watch:
@@ -95,6 +90,11 @@ class Watch:
         return max(0.0, settled - self._marks[0][1] - steps / self.rate)
 
 
+def settled(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """Without what the presets let the video choose; the demo's would have cubic interpolation."""
+    return replace(config, examples="both", interpolation="cubic", **changes)
+
+
 def pace(
     video: Volume, config: TrainConfig, device: torch.device, seconds: float
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def pace(
     Args:
         seconds: to look at the steps that come after, over both halves.
     """
-    endless = replace(config, examples="both", steps=10_000_000)  # which half, we say
+    endless = settled(config, steps=10_000_000)  # which half, we say
     state = TrainState.fresh(endless, device)
     halves = []
     for _ in range(2):
@@ -127,7 +127,7 @@ def pace(
 
 def timed(video: Volume, config: TrainConfig, device: torch.device) -> dict[str, Any]:
     """Train as `config` says, on all kinds of examples, to the end; what it took and reached."""
-    config = replace(config, examples="both")  # the presets let the video choose
+    config = settled(config)
     state = TrainState.fresh(config, device)
     started = time.perf_counter()
     validation = train_on_volume(video, config, state)
@@ -154,7 +154,7 @@ def main() -> None:
         report["machine"]["gpu"] = torch.cuda.get_device_name()
         report["machine"]["cuda"] = torch.version.cuda
     for name in given.presets.split(","):
-        figures = pace(video, settled(name, device), device, given.seconds)
+        figures = pace(video, preset_here(name, device), device, given.seconds)
         report["presets"][name] = figures
         print(name, figures, flush=True)
     if native_half(device):
@@ -162,7 +162,7 @@ def main() -> None:
             precision: [
                 timed(
                     video,
-                    settled(
+                    preset_here(
                         "balanced", device, steps=PRECISION_STEPS, precision=precision, seed=seed
                     ),
                     device,
@@ -173,7 +173,7 @@ def main() -> None:
         }
         print({k: statistics.mean(v) for k, v in report["precision"].items()}, flush=True)
     if given.schedule:
-        figures = timed(video, settled(given.schedule, device), device)
+        figures = timed(video, preset_here(given.schedule, device), device)
         report["schedule"] = {"preset": given.schedule, **figures}
         print("whole schedule", report["schedule"], flush=True)
     kind = "cpu" if device.type == "cpu" else torch.cuda.get_device_name().split()[1].lower()
