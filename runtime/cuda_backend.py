@@ -1,26 +1,21 @@
 """The CUDA backend: between load and store, everything stays in device memory."""
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from typing import Any, Protocol
 
-import numpy as np
-
-from tsr.core import motion
 from tsr.core.clip_io import Colour
 from tsr.core.clip_io.pixels import Frame, Layout, Plane
 from tsr.core.exposure import FULL
 from tsr.core.ladder import Interpolation
-from tsr.core.resize import ResampleTaps
 from tsr.core.tiling import NETWORK_HALO, Span, even_share, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cuda_frames import StoredFrame, begin_store_planes, load_planes
-from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, TimeTable
+from tsr.runtime.cuda_interpolation import Interpolate, cubic, moved
+from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume
 from tsr.runtime.device_interface import Device
-from tsr.runtime.plan import network_taps, read_frames
 
 Tile = tuple[int, int, int]
 """(frames, rows, columns) of network output per call."""
@@ -47,11 +42,6 @@ def with_halo(tile: Tile) -> Tile:
     frames, rows, columns = tile
     halo = NETWORK_HALO
     return frames + 2 * halo.t, rows + 2 * halo.h, columns + 2 * halo.w
-
-
-Interpolate = Callable[[DeviceVolume, Span, Span, int, float, int], tuple[DeviceVolume, TimeTable]]
-"""Given frames, which they are, the frames to make, how many there are in all, their exposure, and
-the frames of a window → what a window is cut from, and its taps in time."""
 
 
 class DeviceNetwork(Protocol):
@@ -205,10 +195,15 @@ class CudaBackend:
 
         A tile too large for the device is halved, and the pass begins again.
         """
-        interpolate = self._cubic if interpolation == "cubic" else self._moved(given)
+        how = self.kernels, given, span, num_given, exposure
+        if interpolation == "motion":
+            with self._timed("motion"):
+                interpolate = moved(*how, made)
+        else:
+            interpolate = cubic(*how)
         while True:
             try:
-                return self._network_pass(given, span, made, num_given, exposure, interpolate)
+                return self._network_pass(given, span, made, exposure, interpolate)
             except MemoryError as error:
                 frames, rows, columns = self.tile
                 if max(rows, columns) <= SMALLEST_SIDE:
@@ -234,7 +229,6 @@ class CudaBackend:
         given: DeviceVolume,
         span: Span,
         made: Span,
-        num_given: int,
         exposure: float,
         interpolate: Interpolate,
     ) -> DeviceVolume:
@@ -246,8 +240,7 @@ class CudaBackend:
         for chunk in spans(made[1] - made[0], tile[0], made[0]):
             part = result.frames((chunk[0] - made[0], chunk[1] - made[0]))
             known = given.frames((chunk[0] // 2 - span[0], chunk[1] // 2 - span[0]))
-            frames = with_halo(tile)[0]
-            source, table = interpolate(given, span, chunk, num_given, exposure, frames)
+            source, table = interpolate(chunk, with_halo(tile)[0])
             for rows, columns in product(spans(height, tile[1]), spans(width, tile[2])):
                 (top, _), (left, _) = rows, columns
                 shape = self._asked_for(chunk, rows, columns)
@@ -260,45 +253,6 @@ class CudaBackend:
                     self.kernels.place(answered, known, part, top, left, exposure)
             self.worked((chunk[1] - chunk[0]) * height * width)
         return result
-
-    def _cubic(
-        self,
-        given: DeviceVolume,
-        span: Span,
-        chunk: Span,
-        num_given: int,
-        exposure: float,
-        frames: int,
-    ) -> tuple[DeviceVolume, TimeTable]:
-        """The frames that a chunk reads, and its taps among them: alike for chunks inside."""
-        taps = network_taps(chunk, num_given, exposure)
-        first, last = taps.needs()
-        source = given.frames((first - span[0], last - span[0]))
-        return source, self.kernels.time_table(taps.within(first, last), frames)
-
-    def _moved(self, given: DeviceVolume) -> Interpolate:
-        """Frames moved along their motion, which the host finds; the device waits for it."""
-        on_host = self.store(given)
-
-        def interpolate(
-            given: DeviceVolume,
-            span: Span,
-            chunk: Span,
-            num_given: int,
-            exposure: float,
-            frames: int,
-        ) -> tuple[DeviceVolume, TimeTable]:
-            started = time.perf_counter()
-            wanted = read_frames(chunk, num_given)
-            made = self.load(motion.moved(on_host, wanted, span[0], num_given, exposure))
-            self.seconds["motion"] += time.perf_counter() - started
-            count = len(wanted)
-            as_they_are = ResampleTaps(
-                np.arange(count, dtype=np.int32)[:, None], np.ones((count, 1), np.float32), count
-            )
-            return made, self.kernels.time_table(as_they_are, frames)
-
-        return interpolate
 
     def _tile_for(self, size: Tile) -> Tile:
         """The largest that a pass over (frames, rows, columns) is cut into."""

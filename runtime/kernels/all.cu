@@ -4,5 +4,6 @@
 #include "convolve_hopper.cu"
 #include "frames.cu"
 #include "halve.cu"
+#include "motion.cu"
 #include "network_io.cu"
 #include "octets.cu"

@@ -1,0 +1,126 @@
+"""Frames moved along their motion in device memory, as `tsr.core.motion` moves them.
+
+The kernels do the same operations in the same order, so that only rounding differs: where it makes
+a patch follow something else, a few pixels do.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from tsr.core.errors import SettingsError
+from tsr.core.exposure import FULL
+from tsr.core.motion_loops import PATCH, ROUNDS, STRIDE
+from tsr.core.rect import exposure_weights
+from tsr.core.tiling import Span, spans
+from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, blocks
+from tsr.runtime.device_interface import Memory
+
+GROUPS = 16
+"""Frames given that are worked on at once: 0.1 GB of flows at 640×360."""
+
+NOTHING = 0
+"""The address of what is not there."""
+
+
+class MovedFrames:
+    """Moves frames on one device."""
+
+    def __init__(self, kernels: CudaKernels) -> None:
+        self._kernels, self._device = kernels, kernels.device
+
+    def moved(
+        self, given: DeviceVolume, span: Span, groups: Span, num_given: int, exposure: float = FULL
+    ) -> DeviceVolume:
+        """Both frames at twice the rate of each frame in `groups`: (3, 2n, H, W).
+
+        Args:
+            given: (3, T, H, W), frames `span` of a video that has `num_given` in all; those in
+                `groups` and one on each side are among them, but beyond the ends of the video.
+            exposure: of these, as a fraction of their interval.
+        """
+        channels, _, height, width = given.shape
+        if channels != 3:
+            raise SettingsError(f"frames of {channels} channels cannot be moved; 3 expected")
+        first, last = groups
+        made = self._kernels.volume(channels, 2 * (last - first), height, width)
+        late = float(exposure_weights(2, exposure)[1])
+        times = ((1 - late) / 2, 1 - late / 2)
+        shares = np.array([x for time in times for x in (time, 1 - time)] + [late], np.float32)
+        for low, high in spans(last - first, GROUPS, first):
+            pairs = max(low - 1, 0), min(high, num_given - 1)
+            flows = self._flows(given, span[0], pairs) if pairs[1] > pairs[0] else None
+            part = made.frames((2 * (low - first), 2 * (high - first)))
+            self._device.launch(
+                "move_frames",
+                (blocks(height * width), high - low, 1),
+                *(given.address, given.stride, span[0], height, width),
+                *(flows.address if flows else NOTHING, pairs[0], pairs[1] - pairs[0]),
+                self._kernels.table(("moved", exposure), shares),
+                *(num_given, part.address, part.stride, low),
+            )
+        return made
+
+    def _flows(self, given: DeviceVolume, first: int, pairs: Span) -> Memory:
+        """(2, pairs, 2, H, W): forth and back between each frame and the next."""
+        _, _, height, width = given.shape
+        count = pairs[1] - pairs[0]
+        sizes = list(_sizes(height, width))
+        source = given.frames((pairs[0] - first, pairs[1] + 1 - first))
+        greys = [self._floats(count + 1, height, width)]
+        self._device.launch(
+            "grey",
+            (blocks(height * width), count + 1, 1),
+            *(source.address, source.stride, greys[0].address, height * width),
+        )
+        for (rows, columns), (h, w) in pairwise(sizes):
+            greys.append(self._floats(count + 1, h, w))
+            self._device.launch(
+                "grey_half",
+                (blocks(h * w), count + 1, 1),
+                *(greys[-2].address, rows, columns, greys[-1].address),
+            )
+        flows, coarse = None, (0, 0)
+        if min(sizes[-1]) < PATCH:  # nothing can be followed
+            return self._device.upload(np.zeros((2, count, 2, height, width), np.float32))
+        for size, grey in zip(reversed(sizes), reversed(greys), strict=True):
+            flows, coarse = self._finer(grey, size, flows, coarse, count), size
+        assert flows is not None
+        return flows
+
+    def _finer(
+        self, grey: Memory, size: tuple[int, int], flows: Memory | None, coarse: Span, count: int
+    ) -> Memory:
+        """The flows at one size from those at half of it, if there are any."""
+        rows, columns = (-(-(side - PATCH) // STRIDE) + 1 for side in size)
+        known = NOTHING
+        kept = []
+        for _ in range(ROUNDS):
+            found = self._floats(2, count, 3, rows, columns)
+            self._device.launch(
+                "follow",
+                (blocks(rows * columns), count, 2),
+                *(grey.address, *size, flows.address if flows else NOTHING, *coarse),
+                *(known, found.address, rows, columns, count),
+            )
+            known = found.address
+            kept.append(found)
+        made = self._floats(2, count, 2, *size)
+        self._device.launch(
+            "spread_motion",
+            (blocks(size[0] * size[1]), count, 2),
+            *(grey.address, *size, known, rows, columns, count, made.address),
+        )
+        return made
+
+    def _floats(self, *shape: int) -> Memory:
+        return self._device.allocate(4 * int(np.prod(shape)))
+
+
+def _sizes(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Of a frame and its halves, as `tsr.core.motion` has them."""
+    yield height, width
+    while min(height, width) // 2 > PATCH:
+        height, width = height // 2, width // 2
+        yield height, width

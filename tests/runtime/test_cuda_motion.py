@@ -1,0 +1,57 @@
+"""Frames moved on a device: as host C++ everywhere, and on a GPU."""
+
+from typing import Any
+
+import clips
+import numpy as np
+import pytest
+
+from tsr.core import motion
+from tsr.core.metrics import psnr
+from tsr.core.volume import Volume
+from tsr.runtime.cuda_backend import CudaBackend
+from tsr.runtime.cuda_motion import MovedFrames
+
+FRAMES = 6
+
+
+class NoNetwork:
+    name, any_shape = "none", True
+
+
+def video(height: int, width: int) -> Volume:
+    """Spokes that turn, with a little noise that makes every patch one of a kind."""
+    wheel = clips.rotating_spokes(FRAMES, height, width, turn=0.04)
+    noise = np.random.default_rng(0).random(wheel.shape, np.float32)
+    return (0.7 * wheel + 0.2 * noise + 0.05).astype(np.float32)
+
+
+def moved(device: Any, given: Volume, span: tuple[int, int], groups: tuple[int, int], e: float):
+    backend = CudaBackend(device, NoNetwork())  # type: ignore[arg-type]
+    part = backend.load(np.ascontiguousarray(given[:, span[0] : span[1]]))
+    return backend.store(MovedFrames(backend.kernels).moved(part, span, groups, FRAMES, e)).copy()
+
+
+@pytest.mark.parametrize("size", [(40, 56), (37, 61), (17, 33), (8, 9), (6, 40)])
+@pytest.mark.parametrize("exposure", [1.0, 0.6, 0.0])
+def test_they_are_those_of_core(device: Any, size: tuple[int, int], exposure: float) -> None:
+    given = video(*size)
+    expected = motion.doubled(given, exposure)
+    found = moved(device, given, (0, FRAMES), (0, FRAMES), exposure)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).mean() < 1e-4
+    assert psnr(found, expected) > 60
+
+
+@pytest.mark.parametrize(("span", "groups"), [((0, 4), (0, 3)), ((1, 5), (2, 4)), ((3, 6), (4, 6))])
+def test_a_part_has_the_bits_of_the_whole(
+    device: Any, span: tuple[int, int], groups: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are worked on at once."""
+    from tsr.runtime import cuda_motion
+
+    given = video(40, 56)
+    whole = moved(device, given, (0, FRAMES), (0, FRAMES), 1.0)
+    monkeypatch.setattr(cuda_motion, "GROUPS", 2)
+    part = moved(device, given, span, groups, 1.0)
+    np.testing.assert_array_equal(part, whole[:, 2 * groups[0] : 2 * groups[1]])
