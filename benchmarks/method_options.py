@@ -27,6 +27,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=["fp32"], help="train as on a CPU that does not multiply bf16"
     )
+    parser.add_argument(
+        "--interpolation", choices=["motion", "cubic"], help="instead of what the video decides"
+    )
 
 
 def presets_here() -> list[Preset]:
@@ -37,7 +40,7 @@ def presets_here() -> list[Preset]:
 
 def training_changes(given: argparse.Namespace) -> dict[str, Any]:
     """The settings that were asked for instead of the presets'."""
-    words = ("steps", "channels", "precision")
+    words = ("steps", "channels", "precision", "interpolation")
     return {key: v for key in words if (v := getattr(given, key)) is not None}
 
 

@@ -76,6 +76,7 @@ def title(method: str) -> str:
         return TITLES[method]
     changed = re.compile(r"([a-z]+)(\d+)")  # such as "steps1600"
     words = method.replace("-precisionfp32", "-FP32").split("-")[1:]
+    words = [word.removeprefix("interpolation") for word in words]
     return ", ".join(["ours", *(changed.sub(r"\2 \1", word) for word in words)])
 
 

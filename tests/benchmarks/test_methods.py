@@ -31,6 +31,8 @@ def test_ours_is_one_method_per_preset_and_comes_last() -> None:
     assert _chosen()[-2:] == ["rife", "ours-fast"]
     (slower,) = _chosen("--methods", "ours", "--precision", "fp32")
     assert (slower, title(slower)) == ("ours-fast-precisionfp32", "ours, fast, FP32")
+    (faded,) = _chosen("--methods", "ours", "--interpolation", "cubic")
+    assert (faded, title(faded)) == ("ours-fast-interpolationcubic", "ours, fast, cubic")
 
 
 @pytest.mark.parametrize(
