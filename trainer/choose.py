@@ -20,6 +20,7 @@ import torch
 
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
+from tsr.core.ladder import Interpolation
 from tsr.core.volume import Volume
 from tsr.trainer.config import FixedExamples, TrainConfig
 from tsr.trainer.crops import CropSampler
@@ -100,7 +101,7 @@ def choose_examples(
     Returns:
         The choice, None when `stop` said so.
     """
-    kinds = _affordable(config.steps)
+    kinds = _affordable(config.steps, config.given)
     if not kinds:
         return Choice("both", f"{config.steps} steps are too few to compare kinds in", {})
     frames = video.shape[1] // 2 * 2
@@ -114,7 +115,7 @@ def choose_examples(
     if config.max_minutes is not None:
         pace = seconds_per_step(usual, config, exposures)
         budget = min(budget, int(60 * config.max_minutes / pace))
-        kinds = _affordable(budget)
+        kinds = _affordable(budget, config.given)
         if not kinds:
             return Choice(
                 "both", f"{config.max_minutes:g} minutes are too few to compare kinds", {}
@@ -142,9 +143,15 @@ def choose_examples(
     return _best(gains, learned, validation.cubic_psnr, config.given)
 
 
-def _affordable(budget: int) -> list[FixedExamples]:
-    """The kinds that a training of so many steps allows to compare; the default kind first."""
-    kinds: list[FixedExamples] = ["both", "within", "across"]
+def _affordable(budget: int, given: Interpolation) -> list[FixedExamples]:
+    """The kinds that a training of so many steps allows to compare; the default kind first.
+
+    Not across alone where frames are moved: it may win a rehearsal, but teaches nothing of what
+    moving leaves wrong from frame to frame (RESULTS.md, "Trials").
+    """
+    kinds: list[FixedExamples] = ["both", "within"]
+    if given == "cubic":
+        kinds.append("across")
     for some in (kinds, kinds[:1]):
         if budget * SHARE >= MIN_STEPS * len(some):
             return some

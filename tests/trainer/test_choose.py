@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from tsr.core.errors import SettingsError
+from tsr.core.ladder import Interpolation
 from tsr.trainer import choose
 from tsr.trainer.choose import Choice, choose_examples
 from tsr.trainer.config import TrainConfig
@@ -113,6 +114,13 @@ def test_a_short_training_is_not_worth_a_choice() -> None:
     one = choose_examples(noise_over_a_still_picture(), replace(CONFIG, steps=150), CPU)
     assert one is not None
     assert list(one.gains) == ["both"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"), [("cubic", ["both", "within", "across"]), ("motion", ["both", "within"])]
+)
+def test_across_alone_is_for_faded_frames(given: Interpolation, kinds: list[str]) -> None:
+    assert choose._affordable(10_000, given) == kinds
 
 
 def test_minutes_bound_the_choice_too(monkeypatch: pytest.MonkeyPatch) -> None:
