@@ -215,7 +215,7 @@ def validate(
         go_back(state)
 
 
-def is_misled(state: TrainState, psnr: float, cubic: float) -> bool:
+def is_misled(state: TrainState, psnr: float, plain: float) -> bool:
     """Whether the video's own rate has undone all that the examples taught; `psnr` is now's.
 
     Aliased motion whose direction a network has not learned yet it makes the wrong way, and then
@@ -223,7 +223,7 @@ def is_misled(state: TrainState, psnr: float, cubic: float) -> bool:
     more; what other videos lose for a while, up to two thirds, they win back with interest
     (benchmarks/RESULTS.md).
     """
-    taught = max(state.learned_psnr - cubic, TAUGHT_LEAST)
+    taught = max(state.learned_psnr - plain, TAUGHT_LEAST)
     return psnr < state.learned_psnr - taught
 
 

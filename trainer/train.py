@@ -231,14 +231,14 @@ def check_model_output(model: Path, inputs: tuple[Path, ...], overwrite: bool) -
         raise OutputError(f"output {model} is a folder; choose another name with -o")
 
 
-def in_vain(state: TrainState, cubic: float, *, lent: bool) -> bool:
-    """Whether a training has never done better than cubic interpolation and nothing else speaks for
+def in_vain(state: TrainState, plain: float, *, lent: bool) -> bool:
+    """Whether a training has never done better than plain interpolation and nothing else speaks for
     it: no rehearsal promised more, or its last part, which teaches what no validation sees, has not
     begun and the first weights were not `lent` by a model that went through one."""
     promised = state.choice["gains"].values() if state.choice else ()
     hopeless = bool(promised) and max(promised) <= 0
     untaught = state.last_part is None and not lent
-    return (hopeless or untaught) and max(psnr for *_, psnr in state.history) <= cubic
+    return (hopeless or untaught) and max(psnr for *_, psnr in state.history) <= plain
 
 
 def resume_file(model: Path) -> Path:

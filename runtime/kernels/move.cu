@@ -1,0 +1,99 @@
+// Frames moved along their motion, as core.motion_loops has it, a thread for each pixel.
+#include "motion.cuh"
+
+namespace motion {
+
+constexpr float kSharpness = -0.75f;  // as in core.motion_loops
+constexpr int kChannels = 3;
+
+HD float between(const float* plane, int height, int width, float y, float x) {
+    const int row = (int)floorf(y), column = (int)floorf(x);
+    const float low = y - (float)row, far = x - (float)column;
+    const Plane p{plane, height, width};
+    const float a = p.held_at(row, column), b = p.held_at(row, column + 1);
+    const float c = p.held_at(row + 1, column), d = p.held_at(row + 1, column + 1);
+    const float upper = a + far * (b - a), lower = c + far * (d - c);
+    return upper + low * (lower - upper);
+}
+
+HD void keys(float far, float* weights) {
+    const float a = kSharpness, near = 1.0f - far;
+    weights[0] = a * far * near * near;
+    weights[1] = 1.0f + far * far * ((a + 2.0f) * far - (a + 3.0f));
+    weights[2] = 1.0f + near * near * ((a + 2.0f) * near - (a + 3.0f));
+    weights[3] = a * near * far * far;
+}
+
+/// Add `weight` times a pixel of a frame that was moved by a share of its flow.
+HD void add_moved(const float* frame, Stride stride, int height, int width, const float* flow, float share,
+                  float weight, int y, int x, float* sums) {
+    const Stride size = (Stride)height * width, place = (Stride)y * width + x;
+    float v = flow[place], u = flow[size + place];
+    const float back_y = within((float)y - share * v, 0.0f, (float)(height - 1));
+    const float back_x = within((float)x - share * u, 0.0f, (float)(width - 1));
+    v = between(flow, height, width, back_y, back_x);
+    u = between(flow + size, height, width, back_y, back_x);
+    const float from_y = within((float)y - share * v, 0.0f, (float)(height - 1));
+    const float from_x = within((float)x - share * u, 0.0f, (float)(width - 1));
+    const int row = (int)floorf(from_y), column = (int)floorf(from_x);
+    float down[4], right[4];
+    keys(from_y - (float)row, down);
+    keys(from_x - (float)column, right);
+UNROLL
+    for (int c = 0; c < kChannels; ++c) {
+        const Plane plane{frame + c * stride, height, width};
+        float total = 0.0f;
+        for (int i = 0; i < 4; ++i) {
+            float line = 0.0f;
+            for (int j = 0; j < 4; ++j) line += right[j] * plane.held_at(row - 1 + i, column - 1 + j);
+            total += down[i] * line;
+        }
+        sums[c] += weight * total;
+    }
+}
+
+/// Both fast frames of a given one, whose mean over the exposure is the one given. `frames` are those
+/// given from number `first` on, flows those of the pairs from `first_pair` on; `shares` are the
+/// times of the frames of a pair and what is left of each to 1, then what the second weighs.
+HD void move(const Block& block, const Team& team, const float* frames, Stride stride, int first, int height,
+             int width, const float* flows, int first_pair, int pairs, const float* shares, int num_given, float* made,
+             Stride made_stride, int group) {
+    const Stride size = (Stride)height * width;
+    const int number = group + block.y;
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int item = block.x * kThreads + n, y = item / width, x = item % width;
+        if (y >= height) continue;
+        const float* own = frames + (number - first) * size;
+        float sums[2][kChannels] = {};
+        for (int k = 0; k < 2; ++k) {  // the first lies behind the frame before, the second behind this
+            const int pair = number - 1 + k;
+            if (pair < 0 || pair + 1 >= num_given) {
+                for (int c = 0; c < kChannels; ++c) sums[k][c] = own[c * stride + item];
+                continue;
+            }
+            const float time = shares[k ? 0 : 2], rest = shares[k ? 1 : 3];
+            const float* before = frames + (pair - first) * size;
+            const float* forth = flows + (Stride)(pair - first_pair) * 2 * size;
+            const float* back = forth + (Stride)pairs * 2 * size;
+            add_moved(before, stride, height, width, forth, time, rest, y, x, sums[k]);
+            add_moved(before + size, stride, height, width, back, rest, time, y, x, sums[k]);
+        }
+        const float late = shares[4];
+        for (int c = 0; c < kChannels; ++c) {
+            const float mean = (1.0f - late) * sums[0][c] + late * sums[1][c];
+            const float off = mean - own[c * stride + item];
+            float* place = made + c * made_stride + 2 * (Stride)block.y * size + item;
+            place[0] = sums[0][c] - off;
+            place[size] = sums[1][c] - off;
+        }
+    }
+}
+
+}  // namespace motion
+
+/// The frames of group `group` + block.y.
+KERNEL(move_frames, motion::kThreads,
+       (const float* frames, Stride stride, int first, int height, int width, const float* flows, int first_pair,
+        int pairs, const float* shares, int num_given, float* made, Stride made_stride, int group),
+       motion::move(block, team, frames, stride, first, height, width, flows, first_pair, pairs, shares, num_given,
+                    made, made_stride, group))
