@@ -141,8 +141,16 @@ def _opened(file: Any, device: str) -> Any:
 def _interpolated(job: Job, plan: ShotPlan, content: Content) -> ShotNetwork:
     factor = ladder_factor(content.duplicates, job.options.factor)
     exposure = FULL if job.options.exposure == "auto" else job.options.exposure
-    ladder, backend = interpolation(factor, exposure)
-    maker = Maker(ladder, lambda: interpolation(factor)[1], content, backend.segment_voxels)
+    made_by = partial(
+        interpolation,
+        job.clip.height,
+        job.clip.width,
+        factor,
+        exposure,
+        moves=len(content.duplicates.to_learn) > 1,
+    )
+    ladder, backend = made_by()
+    maker = Maker(ladder, lambda: made_by()[1], content, backend.segment_voxels)
     facts = _facts(ladder, backend.name, content)
     return ShotNetwork(maker, facts, _record(plan, content), "fp32", backend.name)
 

@@ -109,8 +109,9 @@ def test_the_exposure_reaches_the_training_and_what_is_only_interpolated(
         assert tsr(tmp_path / "c", *given).exit_code == 1
     assert asked == [0.25, "auto", 1.0]
 
-    ladder, _ = interpolation(4, 0.25)
-    assert (ladder.factor, ladder.exposure) == (4, 0.25)
+    for moves in (True, False):
+        ladder, _ = interpolation(HEIGHT, WIDTH, 4, 0.25, moves=moves)
+        assert (ladder.factor, ladder.exposure) == (4, 0.25)
 
 
 def test_words_and_files_of_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
