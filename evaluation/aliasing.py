@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.volume import Volume
+from tsr.evaluation.moving_scenes import Drift, WheelBefore
 from tsr.evaluation.scenes import Grating, Profile, Scene, SpokedDisc, phase_steps
 
 FACTOR = 8
@@ -28,6 +29,9 @@ FULL_SPEED = (0.42, 0.62)
 
 RAMP = 0.06
 """Part of the clip during which it changes from one speed to the next."""
+
+GROUND_PIXELS = 12
+"""Per input frame, by which a ground moves that can be followed."""
 
 SPEED_TOLERANCE = 0.1
 """Periods per input frame by which a right speed may differ from the truth's."""
@@ -117,6 +121,10 @@ def scenes() -> dict[str, AliasScene]:
         "wheel_twice_longer": _wheel(
             1.3, (0.325, 0.65), "Wheel, over one period, all for twice as long", LONG
         ),
+        # Much that can be followed, and a wheel that cannot.
+        "wheel_in_pan": _wheel_before_ground(
+            0.6, (0.12, 0.3), "Wheel, slower before and after, on moving ground"
+        ),
         "wheel_steady": _wheel(0.6, (), "Wheel, always as fast"),
         "stripes_steady": _stripes(0.6, (), "Stripes, always as fast"),
         # Controls: with the same pattern as the alias above, only less blurred, who gets those
@@ -168,6 +176,15 @@ def _wheel(
     return AliasScene(
         scene=wheel, true_speed=speed, slower=slower, title=title, input_frames=input_frames
     )
+
+
+def _wheel_before_ground(speed: float, slower: tuple[float, ...], title: str) -> AliasScene:
+    profile = _profile(speed, slower, 1.0, INPUT_FRAMES)
+    scene = WheelBefore(
+        wheel=SpokedDisc(spokes=6, speed=profile, shutter=1.0, radius=0.25),
+        ground=Drift(speed=GROUND_PIXELS / FACTOR, seed=1),
+    )
+    return AliasScene(scene=scene, true_speed=speed, slower=slower, title=title)
 
 
 def _stripes(

@@ -8,7 +8,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tsr.core.volume import Volume
+from tsr.evaluation.scenes import Profile, SpokedDisc
 from tsr.evaluation.shapes import Field, Frame, coverage, grid, layered_noise, paint
 
 FEATURES = 14
@@ -45,6 +48,29 @@ class Drift:
             self.seed,
         )
         return np.repeat(grey[None], 3, axis=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelBefore:
+    """A wheel before a texture that drifts: one can be followed, the other may be aliased."""
+
+    wheel: SpokedDisc
+    ground: Drift
+
+    def frame(self, time: float, height: int, width: int) -> Frame:
+        """Both as they stand at `time`: (3, H, W) float32 in [0, 1]."""
+        frame = self.ground.frame(time, height, width)
+        self.wheel.draw(frame, time)
+        return frame
+
+    @property
+    def speed(self) -> Profile:
+        """The wheel's."""
+        return self.wheel.speed
+
+    def amplitudes(self, volume: Volume) -> NDArray[np.complexfloating]:
+        """The wheel's (`SpokedDisc.amplitudes`)."""
+        return self.wheel.amplitudes(volume)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,7 @@ def test_evidence_is_what_the_slow_video_shows_somewhere() -> None:
         "wheel_twice",
         "stripes_longer",
         "wheel_twice_longer",
+        "wheel_in_pan",
         "wheel_calm",
         "stripes_calm",
     }
