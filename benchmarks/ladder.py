@@ -110,14 +110,7 @@ def climb(
             volume = window.truth(step.before)
         frames = volume.shape[1]
         if isinstance(step, NetworkPass):
-            volume = backend.network_pass(
-                volume,
-                (0, frames),
-                (0, 2 * frames),
-                frames,
-                step.exposure,
-                step.interpolation,
-            )
+            volume = backend.network_pass(step, volume, (0, frames), (0, 2 * frames), frames)
         else:
             low, known = volume, window.known(step.after)
             volume = backend.climb(low, known).copy()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from tsr.core.exposure import FULL
-from tsr.core.ladder import Interpolation
+from tsr.core.ladder import NetworkPass
 from tsr.core.tiling import Span
 from tsr.core.volume import Volume
 
@@ -64,21 +64,14 @@ class Backend(Protocol[Array]):
         ...
 
     def network_pass(
-        self,
-        given: Array,
-        span: Span,
-        made: Span,
-        num_given: int,
-        exposure: float = FULL,
-        interpolation: Interpolation = "cubic",
+        self, step: NetworkPass, given: Array, span: Span, made: Span, num_given: int
     ) -> Array:
         """Double the frame rate: interpolation, network residual, temporal back-projection.
 
         Args:
+            step: which pass of the ladder.
             given: frames `span` of a video that has `num_given` in all.
             made: the frames to make, at twice the rate.
-            exposure: of the frames given, as a fraction of their interval (`tsr.core.rect`).
-            interpolation: what the network is given to improve.
         """
         ...
 

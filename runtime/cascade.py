@@ -98,9 +98,7 @@ def _run_step(
     num_frames: int,
 ) -> Array:
     if isinstance(plan.step, NetworkPass):
-        step, num_given = plan.step, num_frames * plan.step.before.t
-        return backend.network_pass(
-            volume, plan.given, plan.made, num_given, step.exposure, step.interpolation
-        )
+        num_given = num_frames * plan.step.before.t
+        return backend.network_pass(plan.step, volume, plan.given, plan.made, num_given)
     known = pyramid.volume(plan.step.after.s, known_frames(plan))
     return backend.climb(volume, known, plan.step.input_exposure)

@@ -10,7 +10,7 @@ import numpy as np
 from tsr.core import motion
 from tsr.core.clip_io.pixels import Frame
 from tsr.core.exposure import FULL
-from tsr.core.ladder import Interpolation
+from tsr.core.ladder import NetworkPass
 from tsr.core.tiling import NETWORK_HALO, Span, gather, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime import cpu_kernels
@@ -105,32 +105,26 @@ class CpuBackend:
             return cpu_kernels.backproject_t(guess, known, exposure=exposure)
 
     def network_pass(
-        self,
-        given: Volume,
-        span: Span,
-        made: Span,
-        num_given: int,
-        exposure: float = FULL,
-        interpolation: Interpolation = "cubic",
+        self, step: NetworkPass, given: Volume, span: Span, made: Span, num_given: int
     ) -> Volume:
         """Interpolation, network and temporal back-projection, tile by tile."""
         channels, _, height, width = given.shape
         result = np.empty((channels, made[1] - made[0], height, width), np.float32)
         for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
-            if interpolation == "motion":
+            if step.interpolation == "motion":
                 with self._timed("motion"):
                     wanted = read_frames(chunk, num_given)
-                    base = motion.moved(given, wanted, span[0], num_given, exposure)
+                    base = motion.moved(given, wanted, span[0], num_given, step.exposure)
             else:
                 with self._timed("back-projection"):
-                    taps = network_taps(chunk, num_given, exposure).within(*span)
+                    taps = network_taps(chunk, num_given, step.exposure).within(*span)
                     base = cpu_kernels.upsample_t(given, taps)
             with self._timed("network"):
                 self._tiles(base, part)
             self.worked(part[0].size)
         under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
-        return self.correct(result, np.ascontiguousarray(under), exposure)
+        return self.correct(result, np.ascontiguousarray(under), step.exposure)
 
     def _tiles(self, base: Volume, result: Volume) -> None:
         height, width = base.shape[2:]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tsr.core.clip_io import Colour
 from tsr.core.clip_io.pixels import Frame, Layout, Plane
 from tsr.core.exposure import FULL
-from tsr.core.ladder import Interpolation
+from tsr.core.ladder import NetworkPass
 from tsr.core.tiling import NETWORK_HALO, Span, even_share, spans
 from tsr.core.volume import Volume, pad_to_multiple
 from tsr.runtime.cuda_frames import StoredFrame, begin_store_planes, load_planes
@@ -183,27 +183,21 @@ class CudaBackend:
         return guess
 
     def network_pass(
-        self,
-        given: DeviceVolume,
-        span: Span,
-        made: Span,
-        num_given: int,
-        exposure: float = FULL,
-        interpolation: Interpolation = "cubic",
+        self, step: NetworkPass, given: DeviceVolume, span: Span, made: Span, num_given: int
     ) -> DeviceVolume:
         """Interpolation, network and temporal back-projection, tile by tile.
 
         A tile too large for the device is halved, and the pass begins again.
         """
-        how = self.kernels, given, span, num_given, exposure
-        if interpolation == "motion":
+        how = self.kernels, given, span, num_given, step.exposure
+        if step.interpolation == "motion":
             with self._timed("motion"):
                 interpolate = moved(*how, made)
         else:
             interpolate = cubic(*how)
         while True:
             try:
-                return self._network_pass(given, span, made, exposure, interpolate)
+                return self._network_pass(given, span, made, step.exposure, interpolate)
             except MemoryError as error:
                 frames, rows, columns = self.tile
                 if max(rows, columns) <= SMALLEST_SIDE:

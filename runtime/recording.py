@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsr.core.clip_io import ClipInfo, ClipReader, clip_info
-from tsr.core.exposure import FULL
-from tsr.core.ladder import Interpolation, NetworkPass, Rung, ScaleLadder
+from tsr.core.ladder import NetworkPass, Rung, ScaleLadder
 from tsr.core.tiling import NETWORK_HALO, Span, spans
 from tsr.core.volume import Volume
 from tsr.runtime.cascade import FramePyramid, run_segment
@@ -93,7 +92,7 @@ def windows_at(
     tile: tuple[int, int, int] = TILE,
 ) -> dict[Rung, list[Window]]:
     """`record_windows` of `num_frames` frames (3, H, W) at the `chosen` ones, in rising order."""
-    recorder = _Recorder(network, ladder, num_frames, keep, tile)
+    recorder = _Recorder(network, ladder, keep, tile)
     pyramid = FramePyramid(frames, ladder, recorder)
     for frame in chosen:
         plan = plan_segment(ladder, (frame, frame + 1), num_frames)
@@ -136,15 +135,14 @@ class _Recorder(CpuBackend):
         self,
         network: Network,
         ladder: ScaleLadder,
-        num_frames: int,
         keep: int,
         tile: tuple[int, int, int],
     ) -> None:
         super().__init__(self._record, tile)
-        self._computed, self._num_frames, self._keep = network, num_frames, keep
+        self._computed, self._keep = network, keep
         passes = [step for step in ladder.steps if isinstance(step, NetworkPass)]
-        self._rungs = {step.before.t: step.after for step in passes}
-        self._rung = self._finest = passes[-1].after
+        self._rungs = [step.after for step in passes]
+        self._rung = self._finest = self._rungs[-1]
         self._places: Iterator[tuple[Span, Span, Span]] = iter(())
         self._kept: dict[Rung, list[tuple[float, int, Window]]] = defaultdict(list)
         self._seen = 0
@@ -154,27 +152,21 @@ class _Recorder(CpuBackend):
         """By rung, coarsest first; liveliest first."""
         return {
             rung: [window for _, _, window in sorted(self._kept[rung], reverse=True)]
-            for rung in self._rungs.values()
+            for rung in self._rungs
         }
 
     def network_pass(
-        self,
-        given: Volume,
-        span: Span,
-        made: Span,
-        num_given: int,
-        exposure: float = FULL,
-        interpolation: Interpolation = "cubic",
+        self, step: NetworkPass, given: Volume, span: Span, made: Span, num_given: int
     ) -> Volume:
         """As `CpuBackend`, which walks through chunks, rows and columns in this order."""
-        self._rung = self._rungs[num_given // self._num_frames]
+        self._rung = step.after
         frames, rows, columns = self.tile
         self._places = itertools.product(
             spans(made[1] - made[0], frames, made[0]),
             spans(given.shape[2], rows),
             spans(given.shape[3], columns),
         )
-        return super().network_pass(given, span, made, num_given, exposure, interpolation)
+        return super().network_pass(step, given, span, made, num_given)
 
     def _record(self, window: Volume) -> Volume:
         self._seen += 1
