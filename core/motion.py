@@ -24,6 +24,18 @@ from tsr.core.volume import Volume
 Flow = NDArray[np.float32]
 """(2, H, W) pixels down and right that each pixel of a frame has moved in another."""
 
+Pyramid = list[NDArray[np.float32]]
+"""A grey frame and halves of it, the finest first."""
+
+Follow = Callable[[int, Pyramid, Pyramid], tuple[Flow, Flow]]
+"""Number of a frame, its pyramid, that of the next frame → where each is in the other."""
+
+
+def forth_and_back(pair: int, before: Pyramid, after: Pyramid) -> tuple[Flow, Flow]:
+    """Follow from one frame to the next and back, whichever pair it is."""
+    del pair
+    return _flow(before, after), _flow(after, before)
+
 
 def doubled(video: Volume, exposure: float = FULL) -> Volume:
     """(C, T, H, W) in [0, 1] → (C, 2T, H, W), a little beyond that range in places.
@@ -36,7 +48,12 @@ def doubled(video: Volume, exposure: float = FULL) -> Volume:
 
 
 def moved(
-    given: Volume, wanted: NDArray[np.intp], first: int, num_given: int, exposure: float = FULL
+    given: Volume,
+    wanted: NDArray[np.intp],
+    first: int,
+    num_given: int,
+    exposure: float = FULL,
+    follow: Follow = forth_and_back,
 ) -> Volume:
     """Some frames at twice the rate, each the same whichever others are asked for.
 
@@ -46,6 +63,7 @@ def moved(
             and one on each side must be given, but beyond the ends of the video.
         num_given: frames of the whole video.
         exposure: of these, as a fraction of their interval.
+        follow: finds the motion between a frame and the next one.
 
     Returns:
         (C, len(wanted), H, W). The first and the last frame of the video repeat.
@@ -62,8 +80,7 @@ def moved(
 
     def fill(pair: int) -> None:
         before, after = frames[pair - first], frames[pair + 1 - first]
-        ends = greys[pair - pairs.start], greys[pair + 1 - pairs.start]
-        forth, back = _flow(*ends), _flow(*ends[::-1])
+        forth, back = follow(pair, greys[pair - pairs.start], greys[pair + 1 - pairs.start])
         for time, place in zip(times, (2 * pair + 1, 2 * pair + 2), strict=True):
             if 2 * low <= place < 2 * high:
                 result = made[place - 2 * low]
@@ -86,7 +103,7 @@ def flow(before: NDArray[np.float32], after: NDArray[np.float32]) -> Flow:
     return _flow(_pyramid(before), _pyramid(after))
 
 
-def _pyramid(grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _pyramid(grey: NDArray[np.float32]) -> Pyramid:
     """The frame, and halves of it that hold more than a patch."""
     sizes = [np.ascontiguousarray(grey, np.float32)]
     while min(sizes[-1].shape) // 2 > loops.PATCH:
@@ -96,7 +113,7 @@ def _pyramid(grey: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return sizes
 
 
-def _flow(before: list[NDArray[np.float32]], after: list[NDArray[np.float32]]) -> Flow:
+def _flow(before: Pyramid, after: Pyramid) -> Flow:
     found = np.zeros((2, *(side // 2 + 1 for side in before[-1].shape)), np.float32)
     if min(before[-1].shape) < loops.PATCH:
         return np.zeros((2, *before[-1].shape), np.float32)

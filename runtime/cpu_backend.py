@@ -114,8 +114,8 @@ class CpuBackend:
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
             if step.interpolation == "motion":
                 with self._timed("motion"):
-                    wanted = read_frames(chunk, num_given)
-                    base = motion.moved(given, wanted, span[0], num_given, step.exposure)
+                    wanted, follow = read_frames(chunk, num_given), self.follow(step)
+                    base = motion.moved(given, wanted, span[0], num_given, step.exposure, follow)
             else:
                 with self._timed("back-projection"):
                     taps = network_taps(chunk, num_given, step.exposure).within(*span)
@@ -125,6 +125,11 @@ class CpuBackend:
             self.worked(part[0].size)
         under = given[:, made[0] // 2 - span[0] : made[1] // 2 - span[0]]
         return self.correct(result, np.ascontiguousarray(under), step.exposure)
+
+    def follow(self, step: NetworkPass) -> motion.Follow:
+        """How the motion between a pass's frames is found."""
+        del step
+        return motion.forth_and_back
 
     def _tiles(self, base: Volume, result: Volume) -> None:
         height, width = base.shape[2:]
