@@ -206,52 +206,83 @@ def spread(before, after, motion, flow):  # type: ignore[no-untyped-def]
 
 @inlined
 def _between(plane, y, x):  # type: ignore[no-untyped-def]
-    """A plane (H, W) read between its pixels, its border continued."""
+    """A plane (H, W) read at a place within it, between its pixels."""
     height, width = plane.shape
-    row, column = math.floor(y), math.floor(x)
-    low, far = np.float32(y - row), np.float32(x - column)
-    r0, r1 = _hold(row, height), _hold(row + 1, height)
-    c0, c1 = _hold(column, width), _hold(column + 1, width)
+    row, column = np.int32(y), np.int32(x)
+    low, far = y - np.float32(row), x - np.float32(column)
+    r0, c0 = np.uintp(row), np.uintp(column)
+    r1, c1 = np.uintp(min(row + 1, height - 1)), np.uintp(min(column + 1, width - 1))
     upper = plane[r0, c0] + far * (plane[r0, c1] - plane[r0, c0])
     lower = plane[r1, c0] + far * (plane[r1, c1] - plane[r1, c0])
     return upper + low * (lower - upper)
 
 
 @inlined
-def _keys(far, weights):  # type: ignore[no-untyped-def]
+def _keys(far):  # type: ignore[no-untyped-def]
     """Weights of the four pixels about a place `far` behind the second (Keys)."""
-    a = np.float32(SHARPNESS)
-    near = np.float32(1) - far
-    weights[0] = a * far * near * near
-    weights[1] = np.float32(1) + far * far * ((a + np.float32(2)) * far - (a + np.float32(3)))
-    weights[2] = np.float32(1) + near * near * ((a + np.float32(2)) * near - (a + np.float32(3)))
-    weights[3] = a * near * far * far
+    a, one, two, three = np.float32(SHARPNESS), np.float32(1), np.float32(2), np.float32(3)
+    near = one - far
+    return (
+        a * far * near * near,
+        one + far * far * ((a + two) * far - (a + three)),
+        one + near * near * ((a + two) * near - (a + three)),
+        a * near * far * far,
+    )
+
+
+@inlined
+def _four(place, size):  # type: ignore[no-untyped-def]
+    """Numbers of the four pixels about a place, the border continued. Unsigned: numba looks at
+    others, whether they count from the end."""
+    first, third, fourth = max(place - 1, 0), min(place + 1, size - 1), min(place + 2, size - 1)
+    return np.uintp(first), np.uintp(place), np.uintp(third), np.uintp(fourth)
+
+
+@inlined
+def _weighed(values, weights):  # type: ignore[no-untyped-def]
+    first = values[0] * weights[0] + values[1] * weights[1]
+    return first + (values[2] * weights[2] + values[3] * weights[3])
+
+
+@inlined
+def _down(plane, rows, column, weights):  # type: ignore[no-untyped-def]
+    r0, r1, r2, r3 = rows
+    values = plane[r0, column], plane[r1, column], plane[r2, column], plane[r3, column]
+    return _weighed(values, weights)
 
 
 @compiled(given[3], given[3], types.float32, types.float32, filled[3])
 def add_moved(frame, flow, share, weight, result):  # type: ignore[no-untyped-def]
-    """Add `weight` times a frame (C, H, W), moved by a share of its flow, to `result`."""
+    """Add `weight` times a frame (C, H, W), moved by a share of its flow, to `result`.
+
+    Row by row, first where its pixels come from, then each channel: short loops without branches,
+    in two thirds of the time. Of what is no number, `max` takes the other, so that all that is read
+    lies within the frame.
+    """
     channels, height, width = frame.shape
-    down, right = np.empty(4, np.float32), np.empty(4, np.float32)
+    bottom, side, start = np.float32(height - 1), np.float32(width - 1), np.float32(0)
+    from_y, from_x = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
         for x in range(width):
             v, u = flow[0, y, x], flow[1, y, x]
             for _ in range(SETTLING):
-                back_y, back_x = y - share * v, x - share * u
-                back_y = min(max(back_y, np.float32(0)), np.float32(height - 1))
-                back_x = min(max(back_x, np.float32(0)), np.float32(width - 1))
+                back_y = min(max(start, np.float32(y) - share * v), bottom)
+                back_x = min(max(start, np.float32(x) - share * u), side)
                 v, u = _between(flow[0], back_y, back_x), _between(flow[1], back_y, back_x)
-            from_y = min(max(y - share * v, np.float32(0)), np.float32(height - 1))
-            from_x = min(max(x - share * u, np.float32(0)), np.float32(width - 1))
-            row, column = math.floor(from_y), math.floor(from_x)
-            _keys(np.float32(from_y - row), down)
-            _keys(np.float32(from_x - column), right)
-            for c in range(channels):
-                total = np.float32(0)
-                for i in range(4):
-                    r = _hold(row - 1 + i, height)
-                    line = np.float32(0)
-                    for j in range(4):
-                        line += right[j] * frame[c, r, _hold(column - 1 + j, width)]
-                    total += down[i] * line
-                result[c, y, x] += weight * total
+            from_y[x] = min(max(start, np.float32(y) - share * v), bottom)
+            from_x[x] = min(max(start, np.float32(x) - share * u), side)
+        for c in range(channels):
+            plane, made = frame[c], result[c, y]
+            for x in range(width):
+                row, column = np.int32(from_y[x]), np.int32(from_x[x])
+                down = _keys(from_y[x] - np.float32(row))
+                right = _keys(from_x[x] - np.float32(column))
+                rows, columns = _four(row, height), _four(column, width)
+                c0, c1, c2, c3 = columns
+                across = (
+                    _down(plane, rows, c0, down),
+                    _down(plane, rows, c1, down),
+                    _down(plane, rows, c2, down),
+                    _down(plane, rows, c3, down),
+                )
+                made[x] += weight * _weighed(across, right)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tsr.core import motion
+from tsr.core import motion_loops as loops
 from tsr.core.metrics import psnr
 from tsr.core.rect import rect_downsample
 from tsr.core.resize import apply_taps, double_taps
@@ -94,3 +95,14 @@ def test_a_still_picture_stays_as_it_is() -> None:
     picture = np.random.default_rng(0).random((3, 1, 24, 40), np.float32)
     moved = motion.doubled(np.repeat(picture, 5, axis=1))
     np.testing.assert_allclose(moved, np.repeat(picture, 10, axis=1), atol=1e-5)
+
+
+def test_what_is_no_number_is_not_followed_out_of_the_frame() -> None:
+    """A network that diverged must not take the program with it."""
+    frame = np.full((3, 24, 32), np.nan, np.float32)
+    with np.errstate(invalid="ignore"):
+        made = motion.doubled(np.stack([frame, frame], axis=1))
+    assert np.isnan(made).all()
+    flow, result = np.full((2, 24, 32), np.nan, np.float32), np.zeros_like(frame)
+    loops.add_moved(np.ones_like(frame), flow, 0.5, 1.0, result)
+    np.testing.assert_allclose(result, 1, atol=1e-6)
