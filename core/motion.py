@@ -37,14 +37,14 @@ def forth_and_back(pair: int, before: Pyramid, after: Pyramid) -> tuple[Flow, Fl
     return _flow(before, after), _flow(after, before)
 
 
-def doubled(video: Volume, exposure: float = FULL) -> Volume:
+def doubled(video: Volume, exposure: float = FULL, *, halved: bool = False) -> Volume:
     """(C, T, H, W) in [0, 1] → (C, 2T, H, W), a little beyond that range in places.
 
     Args:
-        exposure: of the frames given, as a fraction of their interval.
+        exposure, halved: as in `moved`.
     """
     frames = video.shape[1]
-    return moved(video, np.arange(2 * frames), 0, frames, exposure)
+    return moved(video, np.arange(2 * frames), 0, frames, exposure, halved=halved)
 
 
 def moved(
@@ -53,6 +53,8 @@ def moved(
     first: int,
     num_given: int,
     exposure: float = FULL,
+    *,
+    halved: bool = False,
     follow: Follow = forth_and_back,
 ) -> Volume:
     """Some frames at twice the rate, each the same whichever others are asked for.
@@ -63,6 +65,7 @@ def moved(
             and one on each side must be given, but beyond the ends of the video.
         num_given: frames of the whole video.
         exposure: of these, as a fraction of their interval.
+        halved: whether motion is found in halves of the frames, if these hold a patch.
         follow: finds the motion between a frame and the next one.
 
     Returns:
@@ -73,7 +76,9 @@ def moved(
     made = np.zeros((2 * (high - low), channels, height, width), np.float32)
     frames = np.ascontiguousarray(given.swapaxes(0, 1))
     pairs = range(max(low - 1, 0), min(high, num_given - 1))
-    greys = [_pyramid(frames[n - first].mean(0)) for n in range(pairs.start, pairs.stop + 1)]
+    greys = [
+        _pyramid(frames[n - first].mean(0), halved) for n in range(pairs.start, pairs.stop + 1)
+    ]
     # A frame shows the centre of gravity of its exposure, from which fast frames are counted.
     late = float(exposure_weights(2, exposure)[1])
     times = ((1 - late) / 2, 1 - late / 2)
@@ -103,14 +108,14 @@ def flow(before: NDArray[np.float32], after: NDArray[np.float32]) -> Flow:
     return _flow(_pyramid(before), _pyramid(after))
 
 
-def _pyramid(grey: NDArray[np.float32]) -> Pyramid:
-    """The frame, and halves of it that hold more than a patch."""
+def _pyramid(grey: NDArray[np.float32], halved: bool = False) -> Pyramid:
+    """The frame, unless `halved`, and halves of it that hold more than a patch."""
     sizes = [np.ascontiguousarray(grey, np.float32)]
     while min(sizes[-1].shape) // 2 > loops.PATCH:
         small = np.empty([side // 2 for side in sizes[-1].shape], np.float32)
         loops.halve(sizes[-1], small)
         sizes.append(small)
-    return sizes
+    return sizes[1:] if halved and len(sizes) > 1 else sizes
 
 
 def _flow(before: Pyramid, after: Pyramid) -> Flow:

@@ -218,6 +218,16 @@ def _between(plane, y, x):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _along(plane, y, x, scale):  # type: ignore[no-untyped-def]
+    """Motion along one axis at a place in a frame, from a flow `scale` times smaller, 1 or 2."""
+    start, half, share = np.float32(0), np.float32(0.5), np.float32(1) / scale
+    bottom, side = np.float32(plane.shape[0] - 1), np.float32(plane.shape[1] - 1)
+    down = min(max(start, (y + half) * share - half), bottom)
+    across = min(max(start, (x + half) * share - half), side)
+    return scale * _between(plane, down, across)
+
+
+@inlined
 def _keys(far):  # type: ignore[no-untyped-def]
     """Weights of the four pixels about a place `far` behind the second (Keys)."""
     a, one, two, three = np.float32(SHARPNESS), np.float32(1), np.float32(2), np.float32(3)
@@ -253,7 +263,8 @@ def _down(plane, rows, column, weights):  # type: ignore[no-untyped-def]
 
 @compiled(given[3], given[3], types.float32, types.float32, filled[3])
 def add_moved(frame, flow, share, weight, result):  # type: ignore[no-untyped-def]
-    """Add `weight` times a frame (C, H, W), moved by a share of its flow, to `result`.
+    """Add `weight` times a frame (C, H, W), moved by a share of its flow, of that or of half its
+    size, to `result`.
 
     Row by row, first where its pixels come from, then each channel: short loops without branches,
     in two thirds of the time. Of what is no number, `max` takes the other, so that all that is read
@@ -261,14 +272,17 @@ def add_moved(frame, flow, share, weight, result):  # type: ignore[no-untyped-de
     """
     channels, height, width = frame.shape
     bottom, side, start = np.float32(height - 1), np.float32(width - 1), np.float32(0)
+    scale = np.float32(1 if flow.shape[1] == height else 2)
     from_y, from_x = np.empty(width, np.float32), np.empty(width, np.float32)
     for y in range(height):
         for x in range(width):
-            v, u = flow[0, y, x], flow[1, y, x]
+            back_y, back_x = np.float32(y), np.float32(x)
+            v, u = _along(flow[0], back_y, back_x, scale), _along(flow[1], back_y, back_x, scale)
             for _ in range(SETTLING):
                 back_y = min(max(start, np.float32(y) - share * v), bottom)
                 back_x = min(max(start, np.float32(x) - share * u), side)
-                v, u = _between(flow[0], back_y, back_x), _between(flow[1], back_y, back_x)
+                v = _along(flow[0], back_y, back_x, scale)
+                u = _along(flow[1], back_y, back_x, scale)
             from_y[x] = min(max(start, np.float32(y) - share * v), bottom)
             from_x[x] = min(max(start, np.float32(x) - share * u), side)
         for c in range(channels):

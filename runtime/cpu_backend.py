@@ -114,8 +114,15 @@ class CpuBackend:
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
             if step.interpolation == "motion":
                 with self._timed("motion"):
-                    wanted, follow = read_frames(chunk, num_given), self.follow(step)
-                    base = motion.moved(given, wanted, span[0], num_given, step.exposure, follow)
+                    base = motion.moved(
+                        given,
+                        read_frames(chunk, num_given),
+                        span[0],
+                        num_given,
+                        step.exposure,
+                        halved=step.halves_motion,
+                        follow=self.follow(step),
+                    )
             else:
                 with self._timed("back-projection"):
                     taps = network_taps(chunk, num_given, step.exposure).within(*span)

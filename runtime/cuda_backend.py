@@ -189,7 +189,7 @@ class CudaBackend:
 
         A tile too large for the device is halved, and the pass begins again.
         """
-        how = self.kernels, given, span, num_given, step.exposure
+        how = self.kernels, step, given, span, num_given
         if step.interpolation == "motion":
             with self._timed("motion"):
                 interpolate = moved(*how, made)

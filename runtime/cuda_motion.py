@@ -31,7 +31,14 @@ class MovedFrames:
         self._kernels, self._device = kernels, kernels.device
 
     def moved(
-        self, given: DeviceVolume, span: Span, groups: Span, num_given: int, exposure: float = FULL
+        self,
+        given: DeviceVolume,
+        span: Span,
+        groups: Span,
+        num_given: int,
+        exposure: float = FULL,
+        *,
+        halved: bool = False,
     ) -> DeviceVolume:
         """Both frames at twice the rate of each frame in `groups`: (3, 2n, H, W).
 
@@ -39,6 +46,7 @@ class MovedFrames:
             given: (3, T, H, W), frames `span` of a video that has `num_given` in all; those in
                 `groups` and one on each side are among them, but beyond the ends of the video.
             exposure: of these, as a fraction of their interval.
+            halved: as in `tsr.core.motion.moved`.
         """
         channels, _, height, width = given.shape
         if channels != 3:
@@ -47,23 +55,28 @@ class MovedFrames:
         made = self._kernels.volume(channels, 2 * (last - first), height, width)
         late = float(exposure_weights(2, exposure)[1])
         times = ((1 - late) / 2, 1 - late / 2)
+        sizes = list(_sizes(height, width))
+        finest = sizes[1] if halved and len(sizes) > 1 else sizes[0]
         shares = np.array([x for time in times for x in (time, 1 - time)] + [late], np.float32)
         for low, high in spans(last - first, GROUPS, first):
             pairs = max(low - 1, 0), min(high, num_given - 1)
-            flows = self._flows(given, span[0], pairs) if pairs[1] > pairs[0] else None
+            flows = self._flows(given, span[0], pairs, finest) if pairs[1] > pairs[0] else None
             part = made.frames((2 * (low - first), 2 * (high - first)))
             self._device.launch(
                 "move_frames",
                 (blocks(height * width), high - low, 1),
                 *(given.address, given.stride, span[0], height, width),
-                *(flows.address if flows else NOTHING, pairs[0], pairs[1] - pairs[0]),
+                *(flows.address if flows else NOTHING, *finest),
+                *(pairs[0], pairs[1] - pairs[0]),
                 self._kernels.table(("moved", exposure), shares),
                 *(num_given, part.address, part.stride, low),
             )
         return made
 
-    def _flows(self, given: DeviceVolume, first: int, pairs: Span) -> Memory:
-        """(2, pairs, 2, H, W): forth and back between each frame and the next."""
+    def _flows(
+        self, given: DeviceVolume, first: int, pairs: Span, finest: tuple[int, int]
+    ) -> Memory:
+        """(2, pairs, 2, *finest): forth and back between each frame and the next."""
         _, _, height, width = given.shape
         count = pairs[1] - pairs[0]
         sizes = list(_sizes(height, width))
@@ -83,8 +96,9 @@ class MovedFrames:
             )
         flows, coarse = None, (0, 0)
         if min(sizes[-1]) < PATCH:  # nothing can be followed
-            return self._device.upload(np.zeros((2, count, 2, height, width), np.float32))
-        for size, grey in zip(reversed(sizes), reversed(greys), strict=True):
+            return self._device.upload(np.zeros((2, count, 2, *finest), np.float32))
+        skipped = sizes.index(finest)
+        for size, grey in zip(reversed(sizes[skipped:]), reversed(greys[skipped:]), strict=True):
             flows, coarse = self._finer(grey, size, flows, coarse, count), size
         assert flows is not None
         return flows

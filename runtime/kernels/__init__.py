@@ -36,7 +36,7 @@ SIGNATURES = {
     "grey_half": "PiiP",
     "halve": "PqPqiiPP",
     "load_planes": "PiiiiiiPPqii",
-    "move_frames": "PqiiiPiiPiPqi",
+    "move_frames": "PqiiiPiiiiPiPqi",
     "pack_window": "PqiPP",
     "place": "PiiiPqPqPiiiiii",
     "shift": "PqPqPii",

@@ -16,6 +16,14 @@ HD float between(const float* plane, int height, int width, float y, float x) {
     return upper + low * (lower - upper);
 }
 
+/// Motion along one axis at a place in a frame, from a flow `scale` times smaller, 1 or 2.
+HD float along(const float* plane, int height, int width, float y, float x, float scale) {
+    const float share = 1.0f / scale;
+    const float down = within((y + 0.5f) * share - 0.5f, 0.0f, (float)(height - 1));
+    const float across = within((x + 0.5f) * share - 0.5f, 0.0f, (float)(width - 1));
+    return scale * between(plane, height, width, down, across);
+}
+
 HD void keys(float far, float* weights) {
     const float a = kSharpness, near = 1.0f - far;
     weights[0] = a * far * near * near;
@@ -24,15 +32,23 @@ HD void keys(float far, float* weights) {
     weights[3] = a * near * far * far;
 }
 
+/// (2, height, width), of a frame's or of half its size.
+struct Flow {
+    const float* values;
+    int height, width;
+};
+
 /// Add `weight` times a pixel of a frame that was moved by a share of its flow.
-HD void add_moved(const float* frame, Stride stride, int height, int width, const float* flow, float share,
+HD void add_moved(const float* frame, Stride stride, int height, int width, const Flow& flow, float share,
                   float weight, int y, int x, float* sums) {
-    const Stride size = (Stride)height * width, place = (Stride)y * width + x;
-    float v = flow[place], u = flow[size + place];
+    const float scale = flow.height == height ? 1.0f : 2.0f;
+    const float* across = flow.values + (Stride)flow.height * flow.width;
+    float v = along(flow.values, flow.height, flow.width, (float)y, (float)x, scale);
+    float u = along(across, flow.height, flow.width, (float)y, (float)x, scale);
     const float back_y = within((float)y - share * v, 0.0f, (float)(height - 1));
     const float back_x = within((float)x - share * u, 0.0f, (float)(width - 1));
-    v = between(flow, height, width, back_y, back_x);
-    u = between(flow + size, height, width, back_y, back_x);
+    v = along(flow.values, flow.height, flow.width, back_y, back_x, scale);
+    u = along(across, flow.height, flow.width, back_y, back_x, scale);
     const float from_y = within((float)y - share * v, 0.0f, (float)(height - 1));
     const float from_x = within((float)x - share * u, 0.0f, (float)(width - 1));
     const int row = (int)floorf(from_y), column = (int)floorf(from_x);
@@ -56,9 +72,9 @@ UNROLL
 /// given from number `first` on, flows those of the pairs from `first_pair` on; `shares` are the
 /// times of the frames of a pair and what is left of each to 1, then what the second weighs.
 HD void move(const Block& block, const Team& team, const float* frames, Stride stride, int first, int height,
-             int width, const float* flows, int first_pair, int pairs, const float* shares, int num_given, float* made,
-             Stride made_stride, int group) {
-    const Stride size = (Stride)height * width;
+             int width, const float* flows, int flow_height, int flow_width, int first_pair, int pairs,
+             const float* shares, int num_given, float* made, Stride made_stride, int group) {
+    const Stride size = (Stride)height * width, flow_size = 2 * (Stride)flow_height * flow_width;
     const int number = group + block.y;
     for (int n = team.rank; n < kThreads; n += team.size) {
         const int item = block.x * kThreads + n, y = item / width, x = item % width;
@@ -73,8 +89,8 @@ HD void move(const Block& block, const Team& team, const float* frames, Stride s
             }
             const float time = shares[k ? 0 : 2], rest = shares[k ? 1 : 3];
             const float* before = frames + (pair - first) * size;
-            const float* forth = flows + (Stride)(pair - first_pair) * 2 * size;
-            const float* back = forth + (Stride)pairs * 2 * size;
+            const Flow forth{flows + (pair - first_pair) * flow_size, flow_height, flow_width};
+            const Flow back{forth.values + pairs * flow_size, flow_height, flow_width};
             add_moved(before, stride, height, width, forth, time, rest, y, x, sums[k]);
             add_moved(before + size, stride, height, width, back, rest, time, y, x, sums[k]);
         }
@@ -93,7 +109,8 @@ HD void move(const Block& block, const Team& team, const float* frames, Stride s
 
 /// The frames of group `group` + block.y.
 KERNEL(move_frames, motion::kThreads,
-       (const float* frames, Stride stride, int first, int height, int width, const float* flows, int first_pair,
-        int pairs, const float* shares, int num_given, float* made, Stride made_stride, int group),
-       motion::move(block, team, frames, stride, first, height, width, flows, first_pair, pairs, shares, num_given,
-                    made, made_stride, group))
+       (const float* frames, Stride stride, int first, int height, int width, const float* flows, int flow_height,
+        int flow_width, int first_pair, int pairs, const float* shares, int num_given, float* made,
+        Stride made_stride, int group),
+       motion::move(block, team, frames, stride, first, height, width, flows, flow_height, flow_width, first_pair,
+                    pairs, shares, num_given, made, made_stride, group))

@@ -34,9 +34,9 @@ def rounding(size: float) -> Network:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stripes that move half their distance per frame: a rounding step decides which way."""
-    rows = np.sin(np.arange(96)[None, :] * (np.pi / 6) + np.pi * np.arange(8)[:, None])
+    rows = np.sin(np.arange(96)[None, :] * (np.pi / 4) + np.pi * np.arange(8)[:, None])
     frames = np.broadcast_to(0.5 + 0.3 * rows[:, None, :], (8, 64, 96)).astype(np.float32)
-    frames = frames + 0.004 * np.random.default_rng(0).standard_normal(frames.shape)
+    frames = frames + 0.002 * np.random.default_rng(0).standard_normal(frames.shape)
     volume = np.repeat(frames[None].astype(np.float32), 3, axis=0)
     path = tmp_path_factory.mktemp("gate") / "stripes.mkv"
     return clips.write_video(path, volume, codec="ffv1", pixel_format="bgr0")
@@ -54,7 +54,7 @@ def free(network: Network, clip: Path) -> Volume:
 
 def test_another_motion_is_not_counted(clip: Path) -> None:
     """Errors of 0.0001 are 80 dB, though they turn the motion of stripes."""
-    assert psnr(free(rounding(1e-4), clip), free(interpolation, clip)) < 65
+    assert psnr(free(rounding(1e-4), clip), free(interpolation, clip)) < 50
     assert Gate(interpolation, clip, LADDER).psnr(rounding(1e-4)) > 75
 
 

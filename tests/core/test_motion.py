@@ -60,17 +60,40 @@ def test_an_instant_stays_the_first_of_its_pair(slow: Volume) -> None:
     np.testing.assert_allclose(motion.doubled(slow, 0.0)[:, 0::2], slow, atol=1e-6)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(72, 88), (71, 87)])
+def test_halves_of_frames_tell_small_motion(
+    truth: Volume, slow: Volume, rows: int, columns: int
+) -> None:
+    """As well as whole ones, also where a row or a column is left over."""
+    found = [
+        motion.doubled(np.ascontiguousarray(slow[:, :, :rows, :columns]), halved=halved)
+        for halved in (False, True)
+    ]
+    inner = (slice(None), slice(2, -2), slice(8, 60), slice(8, 76))
+    fine, coarse = (psnr(made[inner], truth[inner]) for made in found)
+    assert coarse > fine - 0.5
+    assert (found[0] != found[1]).any()
+
+
+def test_tiny_frames_have_no_halves_to_look_in() -> None:
+    tiny = np.random.default_rng(0).random((3, 4, 12, 14), np.float32)
+    np.testing.assert_array_equal(motion.doubled(tiny, halved=True), motion.doubled(tiny))
+
+
+@pytest.mark.parametrize("halved", [False, True])
 @pytest.mark.parametrize(("first", "last"), [(0, 4), (2, 7), (5, 8)])
-def test_a_part_has_the_bits_of_the_whole(slow: Volume, first: int, last: int) -> None:
+def test_a_part_has_the_bits_of_the_whole(
+    slow: Volume, first: int, last: int, halved: bool
+) -> None:
     """Wherever the video is cut, whatever is asked for with it, also beyond its ends."""
     frames = slow.shape[1]
-    whole = motion.doubled(slow)
+    whole = motion.doubled(slow, halved=halved)
     wanted = np.arange(2 * first, 2 * last)
     start, stop = max(first - 1, 0), min(last + 1, frames)
-    part = motion.moved(slow[:, start:stop], wanted, start, frames)
+    part = motion.moved(slow[:, start:stop], wanted, start, frames, halved=halved)
     np.testing.assert_array_equal(part, whole[:, wanted])
     repeated = np.repeat(wanted, 2)[1:]
-    again = motion.moved(slow[:, start:stop], repeated, start, frames)
+    again = motion.moved(slow[:, start:stop], repeated, start, frames, halved=halved)
     np.testing.assert_array_equal(again, whole[:, repeated])
 
 

@@ -162,7 +162,7 @@ def test_the_loop_is_the_papers_sequence_of_formulas(
     for step in ladder.steps:
         if isinstance(step, NetworkPass):
             if step.interpolation == "motion":
-                base = motion.doubled(volume, step.exposure)
+                base = motion.doubled(volume, step.exposure, halved=step.halves_motion)
             else:
                 base = apply_taps(volume, double_taps(volume.shape[1], step.exposure), 1)
             guess = network(np.pad(base, halo, mode="edge"))

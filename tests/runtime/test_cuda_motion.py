@@ -26,18 +26,30 @@ def video(height: int, width: int) -> Volume:
     return (0.7 * wheel + 0.2 * noise + 0.05).astype(np.float32)
 
 
-def moved(device: Any, given: Volume, span: tuple[int, int], groups: tuple[int, int], e: float):
+def moved(
+    device: Any,
+    given: Volume,
+    span: tuple[int, int],
+    groups: tuple[int, int],
+    exposure: float,
+    *,
+    halved: bool = False,
+) -> Volume:
     backend = CudaBackend(device, NoNetwork())  # type: ignore[arg-type]
     part = backend.load(np.ascontiguousarray(given[:, span[0] : span[1]]))
-    return backend.store(MovedFrames(backend.kernels).moved(part, span, groups, FRAMES, e)).copy()
+    frames = MovedFrames(backend.kernels)
+    return backend.store(frames.moved(part, span, groups, FRAMES, exposure, halved=halved)).copy()
 
 
 @pytest.mark.parametrize("size", [(40, 56), (37, 61), (17, 33), (8, 9), (6, 40)])
 @pytest.mark.parametrize("exposure", [1.0, 0.6, 0.0])
-def test_they_are_those_of_core(device: Any, size: tuple[int, int], exposure: float) -> None:
+@pytest.mark.parametrize("halved", [False, True])
+def test_they_are_those_of_core(
+    device: Any, size: tuple[int, int], exposure: float, halved: bool
+) -> None:
     given = video(*size)
-    expected = motion.doubled(given, exposure)
-    found = moved(device, given, (0, FRAMES), (0, FRAMES), exposure)
+    expected = motion.doubled(given, exposure, halved=halved)
+    found = moved(device, given, (0, FRAMES), (0, FRAMES), exposure, halved=halved)
     assert found.shape == expected.shape
     assert np.abs(found - expected).mean() < 1e-4
     assert psnr(found, expected) > 60
@@ -51,7 +63,7 @@ def test_a_part_has_the_bits_of_the_whole(
     from tsr.runtime import cuda_motion
 
     given = video(40, 56)
-    whole = moved(device, given, (0, FRAMES), (0, FRAMES), 1.0)
+    whole = moved(device, given, (0, FRAMES), (0, FRAMES), 1.0, halved=True)
     monkeypatch.setattr(cuda_motion, "GROUPS", 2)
-    part = moved(device, given, span, groups, 1.0)
+    part = moved(device, given, span, groups, 1.0, halved=True)
     np.testing.assert_array_equal(part, whole[:, 2 * groups[0] : 2 * groups[1]])
