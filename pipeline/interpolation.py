@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from tsr.core.exposure import FULL
-from tsr.core.ladder import ScaleLadder
+from tsr.core.ladder import SHORT_SIDE_MIN, ScaleLadder
 from tsr.runtime.cpu_backend import CpuBackend
 from tsr.runtime.recording import interpolation as adds_nothing
 
@@ -20,9 +20,9 @@ def interpolation(
     four clips; where motion is aliased, 0.8 dB worse to 0.7 better (RESULTS.md). What stands still
     stays as it is, at full size.
     """
+    ladder = ScaleLadder(Fraction(1), factor)
     if moves:
-        ladder, _ = ScaleLadder.for_size(height, width, factor)
-        ladder = replace(ladder, exposure=exposure, interpolation="motion")
-    else:
-        ladder = ScaleLadder(Fraction(1), factor, exposure)
-    return ladder, CpuBackend(adds_nothing, engine="interpolation")
+        if min(height, width) >= SHORT_SIDE_MIN:
+            ladder, _ = ScaleLadder.for_size(height, width, factor)
+        ladder = replace(ladder, interpolation="motion")
+    return replace(ladder, exposure=exposure), CpuBackend(adds_nothing, engine="interpolation")

@@ -48,3 +48,9 @@ def test_what_stands_still_is_kept(truth: Volume, frames: int) -> None:
     result, ladder = made(still, moves=False)
     assert ladder.start == 1
     np.testing.assert_allclose(result, np.repeat(still, 4, axis=1), atol=1e-6)
+
+
+def test_tiny_frames_are_moved_at_full_size() -> None:
+    """They are smaller than any ladder's coarsest rung, but nobody has to learn from them."""
+    ladder, _ = interpolation(24, 30, 8, moves=True)
+    assert (ladder.start, ladder.interpolation) == (1, "motion")
