@@ -11,8 +11,8 @@ from tsr.evaluation.aliasing import FACTOR, SIDE, AliasScene
 
 CROP_ROWS = slice(0, round(0.62 * SIDE))
 """The upper part of the frame: the half of a wheel in which clockwise is to the right."""
-ROW = round(0.25 * SIDE)
-"""Row whose pixels are shown over time; it crosses the wheels' spokes."""
+ROW = round(0.35 * SIDE)
+"""Row whose pixels are shown over time; it crosses the spokes of large wheels and small ones."""
 CROP = (PANEL_WIDTH, round(PANEL_WIDTH * 0.62))
 SLICES = (PANEL_WIDTH, 132)
 BLOCK_HEIGHT = CROP[1] + GAP + SLICES[1] + 76
