@@ -5,7 +5,8 @@ to place. Here each pixel is moved along its motion between two frames instead, 
 need not learn to move things, only what moving them leaves wrong: their blur, and motion that is
 too fast to be told. The motion is found patch by patch, from coarse to fine (dense inverse search,
 Kroeger et al., ECCV 2016, without its variational refinement), at the size of the rung, where a few
-pixels per frame are usual. Pairs then average to the frame that is known, as behind the network.
+pixels per frame are usual; behind the first pass in halves of the frames. Pairs then average to the
+frame that is known, as behind the network.
 """
 
 from collections.abc import Callable, Iterable

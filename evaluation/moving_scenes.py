@@ -1,5 +1,6 @@
 """Rendered scenes of simple motion, for what is measured on motion itself: a texture that drifts,
-one that turns, and discs, textured or plain, that cross a still ground at speeds of their own.
+alone or behind a wheel, one that turns, and discs, textured or plain, that cross a still ground at
+speeds of their own.
 
 As all scenes (`tsr.evaluation.scenes`), they are formulas; times are counted in truth frames.
 """

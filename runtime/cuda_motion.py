@@ -56,17 +56,19 @@ class MovedFrames:
         late = float(exposure_weights(2, exposure)[1])
         times = ((1 - late) / 2, 1 - late / 2)
         sizes = list(_sizes(height, width))
-        finest = sizes[1] if halved and len(sizes) > 1 else sizes[0]
+        skipped = int(halved and len(sizes) > 1)
         shares = np.array([x for time in times for x in (time, 1 - time)] + [late], np.float32)
         for low, high in spans(last - first, GROUPS, first):
             pairs = max(low - 1, 0), min(high, num_given - 1)
-            flows = self._flows(given, span[0], pairs, finest) if pairs[1] > pairs[0] else None
+            flows = (
+                self._flows(given, span[0], pairs, sizes, skipped) if pairs[1] > pairs[0] else None
+            )
             part = made.frames((2 * (low - first), 2 * (high - first)))
             self._device.launch(
                 "move_frames",
                 (blocks(height * width), high - low, 1),
                 *(given.address, given.stride, span[0], height, width),
-                *(flows.address if flows else NOTHING, *finest),
+                *(flows.address if flows else NOTHING, *sizes[skipped]),
                 *(pairs[0], pairs[1] - pairs[0]),
                 self._kernels.table(("moved", exposure), shares),
                 *(num_given, part.address, part.stride, low),
@@ -74,12 +76,12 @@ class MovedFrames:
         return made
 
     def _flows(
-        self, given: DeviceVolume, first: int, pairs: Span, finest: tuple[int, int]
+        self, given: DeviceVolume, first: int, pairs: Span, sizes: list[Span], skipped: int
     ) -> Memory:
-        """(2, pairs, 2, *finest): forth and back between each frame and the next."""
+        """(2, pairs, 2, h, w): forth and back between each frame and the next, looked for in all
+        sizes but the finest ones that are skipped."""
         _, _, height, width = given.shape
         count = pairs[1] - pairs[0]
-        sizes = list(_sizes(height, width))
         source = given.frames((pairs[0] - first, pairs[1] + 1 - first))
         greys = [self._floats(count + 1, height, width)]
         self._device.launch(
@@ -96,8 +98,7 @@ class MovedFrames:
             )
         flows, coarse = None, (0, 0)
         if min(sizes[-1]) < PATCH:  # nothing can be followed
-            return self._device.upload(np.zeros((2, count, 2, *finest), np.float32))
-        skipped = sizes.index(finest)
+            return self._device.upload(np.zeros((2, count, 2, *sizes[skipped]), np.float32))
         for size, grey in zip(reversed(sizes[skipped:]), reversed(greys[skipped:]), strict=True):
             flows, coarse = self._finer(grey, size, flows, coarse, count), size
         assert flows is not None
