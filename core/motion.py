@@ -3,10 +3,11 @@
 The paper gives the network cubic interpolation in time (4.1), in which what moves fades from place
 to place. Here each pixel is moved along its motion between two frames instead, so that the network
 need not learn to move things, only what moving them leaves wrong: their blur, and motion that is
-too fast to be told. The motion is found patch by patch, from coarse to fine (dense inverse search,
-Kroeger et al., ECCV 2016, without its variational refinement), at the size of the rung, where a few
-pixels per frame are usual; behind the first pass in halves of the frames. Pairs then average to the
-frame that is known, as behind the network.
+too fast to be told. Not straight on, but along a curve: how a frame's flow differs from that before
+it tells how things speed up or turn (Xu et al., NeurIPS 2019). The motion is found patch by patch,
+from coarse to fine (dense inverse search, Kroeger et al., ECCV 2016, without its variational
+refinement), at the size of the rung, where a few pixels per frame are usual; behind the first pass
+in halves of the frames. Pairs then average to the frame that is known, as behind the network.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from tsr.core.backproject import backproject_t
 from tsr.core.cores import usable_cores
 from tsr.core.exposure import FULL
 from tsr.core.rect import exposure_weights
+from tsr.core.tiling import MOTION_REACH
 from tsr.core.volume import Volume
 
 Flow = NDArray[np.float32]
@@ -32,10 +34,29 @@ Follow = Callable[[int, Pyramid, Pyramid], tuple[Flow, Flow]]
 """Number of a frame, its pyramid, that of the next frame → where each is in the other."""
 
 
+SHARED = 8
+"""Pairs that a part of a video may share with the next one: seven, by the network's margin and
+`MOTION_REACH`."""
+
+
 def forth_and_back(pair: int, before: Pyramid, after: Pyramid) -> tuple[Flow, Flow]:
     """Follow from one frame to the next and back, whichever pair it is."""
     del pair
     return _flow(before, after), _flow(after, before)
+
+
+def remembering(follow: Follow) -> Follow:
+    """Follow each pair once where parts of a video, in order, share some at their borders."""
+    found: dict[int, tuple[Flow, Flow]] = {}
+
+    def remembered(pair: int, before: Pyramid, after: Pyramid) -> tuple[Flow, Flow]:
+        known = found.get(pair) or follow(pair, before, after)
+        found[pair] = known
+        for old in [number for number in list(found) if number < pair - SHARED]:
+            found.pop(old, None)
+        return known
+
+    return remembered
 
 
 def doubled(video: Volume, exposure: float = FULL, *, halved: bool = False) -> Volume:
@@ -63,7 +84,7 @@ def moved(
     Args:
         given: frames `first` to … of a video, (C, T, H, W).
         wanted: their numbers at twice the rate, in order; some may repeat. The frames under them
-            and one on each side must be given, but beyond the ends of the video.
+            and `MOTION_REACH` on each side must be given, but beyond the ends of the video.
         num_given: frames of the whole video.
         exposure: of these, as a fraction of their interval.
         halved: whether motion is found in halves of the frames, if these hold a patch.
@@ -77,21 +98,23 @@ def moved(
     made = np.zeros((2 * (high - low), channels, height, width), np.float32)
     frames = np.ascontiguousarray(given.swapaxes(0, 1))
     pairs = range(max(low - 1, 0), min(high, num_given - 1))
-    greys = [
-        _pyramid(frames[n - first].mean(0), halved) for n in range(pairs.start, pairs.stop + 1)
-    ]
+    reached = range(max(low - MOTION_REACH, 0), min(high + MOTION_REACH, num_given) - 1)
+    flows = _flows(frames, first, reached, halved, follow)
+    gains = {n: _gain(flows, n) for pair in pairs for n in (pair, pair + 1)}
     # A frame shows the centre of gravity of its exposure, from which fast frames are counted.
     late = float(exposure_weights(2, exposure)[1])
     times = ((1 - late) / 2, 1 - late / 2)
 
     def fill(pair: int) -> None:
-        before, after = frames[pair - first], frames[pair + 1 - first]
-        forth, back = follow(pair, greys[pair - pairs.start], greys[pair + 1 - pairs.start])
+        forth, back = flows[pair]
+        bent = np.empty_like(forth)
         for time, place in zip(times, (2 * pair + 1, 2 * pair + 2), strict=True):
             if 2 * low <= place < 2 * high:
                 result = made[place - 2 * low]
-                loops.add_moved(before, forth, time, 1 - time, result)
-                loops.add_moved(after, back, 1 - time, time, result)
+                loops.bend(forth, gains[pair], gains[pair + 1], time, bent)
+                loops.add_moved(frames[pair - first], bent, time, 1 - time, result)
+                loops.bend(back, gains[pair + 1], gains[pair], 1 - time, bent)
+                loops.add_moved(frames[pair + 1 - first], bent, 1 - time, time, result)
 
     _each(fill, pairs)
     if low == 0:
@@ -101,6 +124,30 @@ def moved(
     under = given[:, low - first : high - first]
     known = backproject_t(np.ascontiguousarray(made.swapaxes(0, 1)), under, exposure)
     return np.ascontiguousarray(known[:, wanted - 2 * low])
+
+
+def _flows(
+    frames: NDArray[np.float32], first: int, pairs: range, halved: bool, follow: Follow
+) -> dict[int, tuple[Flow, Flow]]:
+    """The motion of pairs, by the number of their first frame. `frames` begin with `first`."""
+    greys = {
+        n: _pyramid(frames[n - first].mean(0), halved) for n in range(pairs.start, pairs.stop + 1)
+    }
+    found: dict[int, tuple[Flow, Flow]] = {}
+
+    def find(pair: int) -> None:
+        found[pair] = follow(pair, greys[pair], greys[pair + 1])
+
+    _each(find, pairs)
+    return found
+
+
+def _gain(flows: dict[int, tuple[Flow, Flow]], frame: int) -> Flow:
+    """What the flow out of a frame gains on that into it, per frame and frame, in pixels; 0 at the
+    ends of the video, where only one is known."""
+    if frame in flows and frame - 1 in flows:
+        return flows[frame][0] + flows[frame - 1][1]
+    return np.zeros_like(flows[min(flows)][0])
 
 
 def flow(before: NDArray[np.float32], after: NDArray[np.float32]) -> Flow:

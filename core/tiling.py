@@ -29,6 +29,10 @@ class Halo:
 NETWORK_HALO = Halo(*(sum(kernel[axis] // 2 for kernel in KERNELS) for axis in range(3)))
 """Radius of the eight layers: three 3×3×3 and five 1×3×3 convolutions (paper, Fig. 8a)."""
 
+MOTION_REACH = 2
+"""Frames on each side of one on which its two at twice the rate depend where they are moved along
+their motion: it is followed to the next one, and the one behind that tells how it changes."""
+
 
 def spans(length: int, size: int, first: int = 0) -> Iterator[Span]:
     """Cut [first, first + length) into ranges of `size`; the last one may be shorter."""

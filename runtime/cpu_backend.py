@@ -110,6 +110,7 @@ class CpuBackend:
         """Interpolation, network and temporal back-projection, tile by tile."""
         channels, _, height, width = given.shape
         result = np.empty((channels, made[1] - made[0], height, width), np.float32)
+        follow = motion.remembering(self.follow(step))
         for chunk in spans(made[1] - made[0], self.tile[0], made[0]):
             part = result[:, chunk[0] - made[0] : chunk[1] - made[0]]
             if step.interpolation == "motion":
@@ -121,7 +122,7 @@ class CpuBackend:
                         num_given,
                         step.exposure,
                         halved=step.halves_motion,
-                        follow=self.follow(step),
+                        follow=follow,
                     )
             else:
                 with self._timed("back-projection"):

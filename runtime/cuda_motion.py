@@ -13,12 +13,12 @@ from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
 from tsr.core.motion_loops import PATCH, ROUNDS, STRIDE
 from tsr.core.rect import exposure_weights
-from tsr.core.tiling import Span, spans
+from tsr.core.tiling import MOTION_REACH, Span, spans
 from tsr.runtime.cuda_kernels import CudaKernels, DeviceVolume, blocks
 from tsr.runtime.device_interface import Memory
 
 GROUPS = 16
-"""Frames given that are worked on at once: 0.1 GB of flows at 640×360."""
+"""Frames given that are worked on at once: 0.3 GB of flows and ways at 640×360."""
 
 NOTHING = 0
 """The address of what is not there."""
@@ -44,7 +44,8 @@ class MovedFrames:
 
         Args:
             given: (3, T, H, W), frames `span` of a video that has `num_given` in all; those in
-                `groups` and one on each side are among them, but beyond the ends of the video.
+                `groups` and `MOTION_REACH` on each side are among them, but beyond the video's
+                ends.
             exposure: of these, as a fraction of their interval.
             halved: as in `tsr.core.motion.moved`.
         """
@@ -60,20 +61,46 @@ class MovedFrames:
         shares = np.array([x for time in times for x in (time, 1 - time)] + [late], np.float32)
         for low, high in spans(last - first, GROUPS, first):
             pairs = max(low - 1, 0), min(high, num_given - 1)
-            flows = (
-                self._flows(given, span[0], pairs, sizes, skipped) if pairs[1] > pairs[0] else None
+            table = self._kernels.table(("moved", exposure), shares)
+            bent = (
+                self._ways(given, span[0], pairs, num_given, sizes, skipped, table)
+                if pairs[1] > pairs[0]
+                else None
             )
             part = made.frames((2 * (low - first), 2 * (high - first)))
             self._device.launch(
                 "move_frames",
                 (blocks(height * width), high - low, 1),
                 *(given.address, given.stride, span[0], height, width),
-                *(flows.address if flows else NOTHING, *sizes[skipped]),
-                *(pairs[0], pairs[1] - pairs[0]),
-                self._kernels.table(("moved", exposure), shares),
+                *(bent.address if bent else NOTHING, *sizes[skipped]),
+                *(pairs[0], pairs[1] - pairs[0], table),
                 *(num_given, part.address, part.stride, low),
             )
         return made
+
+    def _ways(
+        self,
+        given: DeviceVolume,
+        first: int,
+        pairs: Span,
+        num_given: int,
+        sizes: list[Span],
+        skipped: int,
+        shares: int,
+    ) -> Memory:
+        """(2, 2, pairs, 2, h, w): by time, forth and back, the straight way that leads where each
+        pixel's curve is then."""
+        reach = MOTION_REACH - 1
+        known = max(pairs[0] - reach, 0), min(pairs[1] + reach, num_given - 1)
+        flows = self._flows(given, first, known, sizes, skipped)
+        bent = self._floats(2, 2, pairs[1] - pairs[0], 2, *sizes[skipped])
+        self._device.launch(
+            "bend_motion",
+            (blocks(sizes[skipped][0] * sizes[skipped][1]), pairs[1] - pairs[0], 4),
+            *(flows.address, known[0], known[1] - known[0], *sizes[skipped]),
+            *(pairs[0], pairs[1] - pairs[0], shares, num_given, bent.address),
+        )
+        return bent
 
     def _flows(
         self, given: DeviceVolume, first: int, pairs: Span, sizes: list[Span], skipped: int

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tsr.core.exposure import FULL
 from tsr.core.ladder import NetworkPass, ScaleLadder, Step
 from tsr.core.resize import ResampleTaps, double_taps
-from tsr.core.tiling import NETWORK_HALO, Span, clamped, spans
+from tsr.core.tiling import MOTION_REACH, NETWORK_HALO, Span, clamped, spans
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def plan_segment(ladder: ScaleLadder, frames: Span, num_frames: int) -> SegmentP
             plans[-1] = replace(plans[-1], given=made)
         wanted = made
         if isinstance(step, NetworkPass):
-            wanted = _read_by_network(made, num_frames * step.before.t, step.exposure)
+            wanted = _read_by_network(made, num_frames * step.before.t, step)
         plans.append(StepPlan(step, wanted, made))
     return SegmentPlan(frames, tuple(reversed(plans)))
 
@@ -127,10 +127,13 @@ def read_frames(made: Span, num_given: int) -> NDArray[np.intp]:
     return clamped(made, NETWORK_HALO.t, 2 * num_given)
 
 
-def _read_by_network(made: Span, num_given: int, exposure: float) -> Span:
-    first, last = network_taps(made, num_given, exposure).needs()
-    # Back-projection reads the frames under `made` too; the taps always reach around them. Frames
-    # moved along their motion are made of those that the taps reach.
+def _read_by_network(made: Span, num_given: int, step: NetworkPass) -> Span:
+    if step.interpolation == "motion":
+        read = read_frames(made, num_given)
+        last = int(read[-1]) // 2 + 1 + MOTION_REACH
+        return max(int(read[0]) // 2 - MOTION_REACH, 0), min(last, num_given)
+    first, last = network_taps(made, num_given, step.exposure).needs()
+    # Back-projection reads the frames under `made` too; the taps always reach around them.
     return min(first, made[0] // 2), max(last, made[1] // 2)
 
 

@@ -23,6 +23,7 @@ THREADS, HOPPER_THREADS = 256, 384
 """Threads per block of every kernel, and of those in `HOPPER_SHARED`."""
 
 SIGNATURES = {
+    "bend_motion": "PiiiiiiPiP",
     "climb": "PqPqPqPiiiiPPPP",
     "climb_odd": "PqPqPqPiiiiPPPP",
     "convolve_16": "PPPPiiiiiii",

@@ -6,10 +6,11 @@ namespace motion {
 constexpr float kSharpness = -0.75f;  // as in core.motion_loops
 constexpr int kChannels = 3;
 
-HD float between(const float* plane, int height, int width, float y, float x) {
+/// What is read of a plane between its pixels.
+template <class Values>
+HD float between(const Values& p, float y, float x) {
     const int row = (int)floorf(y), column = (int)floorf(x);
     const float low = y - (float)row, far = x - (float)column;
-    const Plane p{plane, height, width};
     const float a = p.held_at(row, column), b = p.held_at(row, column + 1);
     const float c = p.held_at(row + 1, column), d = p.held_at(row + 1, column + 1);
     const float upper = a + far * (b - a), lower = c + far * (d - c);
@@ -21,7 +22,7 @@ HD float along(const float* plane, int height, int width, float y, float x, floa
     const float share = 1.0f / scale;
     const float down = within((y + 0.5f) * share - 0.5f, 0.0f, (float)(height - 1));
     const float across = within((x + 0.5f) * share - 0.5f, 0.0f, (float)(width - 1));
-    return scale * between(plane, height, width, down, across);
+    return scale * between(Plane{plane, height, width}, down, across);
 }
 
 HD void keys(float far, float* weights) {
@@ -68,11 +69,61 @@ UNROLL
     }
 }
 
+/// What a frame's flow to the next one and that to the one before gain on each other, along one axis;
+/// 0 at the ends of the video.
+struct Gain {
+    const float *forth, *back;
+    int height, width;
+
+    HD float held_at(int y, int x) const {
+        const Stride place = (Stride)held(y, height) * width + held(x, width);
+        return forth ? forth[place] + back[place] : 0.0f;
+    }
+};
+
+/// Flows (2, count, 2, height, width) of pairs from number `first` on.
+struct Flows {
+    const float* values;
+    int first, count, height, width;
+
+    HD const float* of(int way, int pair, int axis) const {
+        return values + (((Stride)way * count + pair - first) * 2 + axis) * height * width;
+    }
+    HD Gain gain(int frame, int axis, int num_given) const {
+        if (frame <= 0 || frame + 1 >= num_given) return {nullptr, nullptr, height, width};
+        return {of(0, frame, axis), of(1, frame - 1, axis), height, width};
+    }
+};
+
+/// The straight ways (2, 2, pairs, 2, height, width) on which pixels are where their curves are: by
+/// time, direction and pair. Block.z is both of the former.
+HD void bend(const Block& block, const Team& team, const Flows& flows, int first_pair, int pairs,
+             const float* shares, int num_given, float* bent) {
+    const int time = block.z / 2, way = block.z % 2, pair = first_pair + block.y;
+    const Stride size = (Stride)flows.height * flows.width;
+    const float *down = flows.of(way, pair, 0), *right = flows.of(way, pair, 1);
+    float* made = bent + ((Stride)block.z * pairs + block.y) * 2 * size;
+    const float curve = 0.25f * (1.0f - shares[2 * time + way]);
+    for (int n = team.rank; n < kThreads; n += team.size) {
+        const int item = block.x * kThreads + n, y = item / flows.width, x = item % flows.width;
+        if (y >= flows.height) continue;
+        const float v = down[item], u = right[item];
+        const float to_y = within((float)y + v, 0.0f, (float)(flows.height - 1));
+        const float to_x = within((float)x + u, 0.0f, (float)(flows.width - 1));
+        for (int axis = 0; axis < 2; ++axis) {
+            const Gain here = flows.gain(pair + way, axis, num_given);
+            const Gain there = flows.gain(pair + 1 - way, axis, num_given);
+            made[axis * size + item] =
+                (axis ? u : v) - curve * (here.held_at(y, x) + between(there, to_y, to_x));
+        }
+    }
+}
+
 /// Both fast frames of a given one, whose mean over the exposure is the one given. `frames` are those
-/// given from number `first` on, flows those of the pairs from `first_pair` on; `shares` are the
+/// given from number `first` on, `bent` the ways of the pairs from `first_pair` on; `shares` are the
 /// times of the frames of a pair and what is left of each to 1, then what the second weighs.
 HD void move(const Block& block, const Team& team, const float* frames, Stride stride, int first, int height,
-             int width, const float* flows, int flow_height, int flow_width, int first_pair, int pairs,
+             int width, const float* bent, int flow_height, int flow_width, int first_pair, int pairs,
              const float* shares, int num_given, float* made, Stride made_stride, int group) {
     const Stride size = (Stride)height * width, flow_size = 2 * (Stride)flow_height * flow_width;
     const int number = group + block.y;
@@ -87,9 +138,11 @@ HD void move(const Block& block, const Team& team, const float* frames, Stride s
                 for (int c = 0; c < kChannels; ++c) sums[k][c] = own[c * stride + item];
                 continue;
             }
-            const float time = shares[k ? 0 : 2], rest = shares[k ? 1 : 3];
+            const int second = 1 - k;  // of the pair's two frames
+            const float time = shares[2 * second], rest = shares[2 * second + 1];
             const float* before = frames + (pair - first) * size;
-            const Flow forth{flows + (pair - first_pair) * flow_size, flow_height, flow_width};
+            const float* ways = bent + ((Stride)2 * second * pairs + pair - first_pair) * flow_size;
+            const Flow forth{ways, flow_height, flow_width};
             const Flow back{forth.values + pairs * flow_size, flow_height, flow_width};
             add_moved(before, stride, height, width, forth, time, rest, y, x, sums[k]);
             add_moved(before + size, stride, height, width, back, rest, time, y, x, sums[k]);
@@ -107,10 +160,17 @@ HD void move(const Block& block, const Team& team, const float* frames, Stride s
 
 }  // namespace motion
 
+/// The ways of pair `first_pair` + block.y; block.z is its time and direction.
+KERNEL(bend_motion, motion::kThreads,
+       (const float* flows, int first, int count, int height, int width, int first_pair, int pairs,
+        const float* shares, int num_given, float* bent),
+       motion::bend(block, team, motion::Flows{flows, first, count, height, width}, first_pair, pairs, shares,
+                    num_given, bent))
+
 /// The frames of group `group` + block.y.
 KERNEL(move_frames, motion::kThreads,
-       (const float* frames, Stride stride, int first, int height, int width, const float* flows, int flow_height,
+       (const float* frames, Stride stride, int first, int height, int width, const float* bent, int flow_height,
         int flow_width, int first_pair, int pairs, const float* shares, int num_given, float* made,
         Stride made_stride, int group),
-       motion::move(block, team, frames, stride, first, height, width, flows, flow_height, flow_width, first_pair,
+       motion::move(block, team, frames, stride, first, height, width, bent, flow_height, flow_width, first_pair,
                     pairs, shares, num_given, made, made_stride, group))

@@ -8,9 +8,11 @@ from tsr.core import motion_loops as loops
 from tsr.core.metrics import psnr
 from tsr.core.rect import rect_downsample
 from tsr.core.resize import apply_taps, double_taps
+from tsr.core.tiling import MOTION_REACH
 from tsr.core.volume import Volume
-from tsr.evaluation.moving_scenes import Drift
+from tsr.evaluation.moving_scenes import Drift, texture
 from tsr.evaluation.scenes import render
+from tsr.evaluation.shapes import grid
 
 SPEED = 2.5
 """Pixels per frame of the slow video."""
@@ -47,6 +49,30 @@ def test_what_moves_is_better_moved_than_faded(truth: Volume, slow: Volume) -> N
     faded = apply_taps(slow, double_taps(slow.shape[1]), 1)
     inner = (slice(None), slice(2, -2), slice(8, -8), slice(8, -8))
     assert psnr(moved[inner], truth[inner]) > psnr(faded[inner], truth[inner]) + 6
+
+
+class Swing:
+    """A texture that swings: to and fro within five frames of the slow video."""
+
+    def frame(self, time: float, height: int, width: int) -> Volume:
+        y, x = grid(height, width)
+        way = 3 * np.sin(2 * np.pi * time / 8 / 5) / height
+        return np.repeat(texture(y - np.float32(way), x, 4)[None], 3, axis=0)
+
+
+def test_what_swings_is_moved_along_its_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which two frames alone cannot tell from a straight way. At the ends there are but two."""
+    truth = rect_downsample(np.stack(list(render(Swing(), 96, 56, 64)), axis=1), 4)
+    slow = rect_downsample(truth, 2)
+    curved = motion.doubled(slow)
+
+    def straight(flow: Volume, here: Volume, there: Volume, share: float, bent: Volume) -> None:
+        bent[:] = flow
+
+    monkeypatch.setattr(loops, "bend", straight)
+    before = motion.doubled(slow)
+    inner = (slice(None), slice(4, -4), slice(8, -8), slice(8, -8))
+    assert psnr(curved[inner], truth[inner]) > psnr(before[inner], truth[inner]) + 1.5
 
 
 @pytest.mark.parametrize("exposure", [1.0, 0.6, 0.5, 0.0])
@@ -89,7 +115,7 @@ def test_a_part_has_the_bits_of_the_whole(
     frames = slow.shape[1]
     whole = motion.doubled(slow, halved=halved)
     wanted = np.arange(2 * first, 2 * last)
-    start, stop = max(first - 1, 0), min(last + 1, frames)
+    start, stop = max(first - MOTION_REACH, 0), min(last + MOTION_REACH, frames)
     part = motion.moved(slow[:, start:stop], wanted, start, frames, halved=halved)
     np.testing.assert_array_equal(part, whole[:, wanted])
     repeated = np.repeat(wanted, 2)[1:]
