@@ -20,7 +20,7 @@ from tsr.core import motion_loops as loops
 from tsr.core.backproject import backproject_t
 from tsr.core.cores import usable_cores
 from tsr.core.exposure import FULL
-from tsr.core.rect import exposure_weights
+from tsr.core.rect import exposure_after, exposure_weights
 from tsr.core.tiling import MOTION_REACH
 from tsr.core.volume import Volume
 
@@ -101,9 +101,7 @@ def moved(
     reached = range(max(low - MOTION_REACH, 0), min(high + MOTION_REACH, num_given) - 1)
     flows = _flows(frames, first, reached, halved, follow)
     gains = {n: _gain(flows, n) for pair in pairs for n in (pair, pair + 1)}
-    # A frame shows the centre of gravity of its exposure, from which fast frames are counted.
-    late = float(exposure_weights(2, exposure)[1])
-    times = ((1 - late) / 2, 1 - late / 2)
+    times = times_between(exposure)
 
     def fill(pair: int) -> None:
         forth, back = flows[pair]
@@ -111,9 +109,9 @@ def moved(
         for time, place in zip(times, (2 * pair + 1, 2 * pair + 2), strict=True):
             if 2 * low <= place < 2 * high:
                 result = made[place - 2 * low]
-                loops.bend(forth, gains[pair], gains[pair + 1], time, bent)
+                loops.bend(forth, gains[pair], gains[pair + 1], aside(time, exposure), bent)
                 loops.add_moved(frames[pair - first], bent, time, 1 - time, result)
-                loops.bend(back, gains[pair + 1], gains[pair], 1 - time, bent)
+                loops.bend(back, gains[pair + 1], gains[pair], aside(1 - time, exposure), bent)
                 loops.add_moved(frames[pair + 1 - first], bent, 1 - time, time, result)
 
     _each(fill, pairs)
@@ -124,6 +122,27 @@ def moved(
     under = given[:, low - first : high - first]
     known = backproject_t(np.ascontiguousarray(made.swapaxes(0, 1)), under, exposure)
     return np.ascontiguousarray(known[:, wanted - 2 * low])
+
+
+def times_between(exposure: float) -> tuple[float, float]:
+    """When the two fast frames between two given ones are, as shares of the interval. A frame shows
+    the centre of gravity of its exposure, from which they are counted."""
+    late = float(exposure_weights(2, exposure)[1])
+    return (1 - late) / 2, 1 - late / 2
+
+
+def aside(share: float, exposure: float) -> float:
+    """By how much of what its flow gains per frame and frame a pixel's straight way must differ
+    from the flow, so that it is on its curve after a share of the interval, 0 to 1.
+
+    Half of what is left of the interval; and what the exposure hides: the mean of a parabola over a
+    time e is e² / 24 of its gain inside it, and the frames made are exposed for less than those
+    given.
+    """
+    if share == 0:  # nothing moves
+        return 0.0
+    shorter = exposure_after(2, exposure) / 2
+    return (1 - share) / 2 + (exposure**2 - shorter**2) / (24 * share)
 
 
 def _flows(

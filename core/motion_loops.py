@@ -218,27 +218,25 @@ def _between(plane, y, x):  # type: ignore[no-untyped-def]
 
 
 @compiled(given[3], given[3], given[3], types.float32, filled[3])
-def bend(flow, here, there, share, bent):  # type: ignore[no-untyped-def]
-    """The straight way (2, H, W) on which a pixel is where its curve is after a share of the time.
-
-    What speeds up or turns is behind the straight way on its way: by half of what it gains per
-    frame and frame, times the share and what is left of it to 1 (Xu et al., NeurIPS 2019).
+def bend(flow, here, there, aside, bent):  # type: ignore[no-untyped-def]
+    """The straight way (2, H, W) on which a pixel is where its curve is after some of the time.
 
     Args:
-        flow: from one frame to the other. here, there: (2, H, W) what the flow out of a frame and
-            the flow back into it from the frame before gain on each other, in the first and in the
-            second frame; the mean of where a pixel starts and arrives is taken.
+        flow: from one frame to the other. here, there: (2, H, W) by how much the flow out of a
+            frame and that back into it differ, in the first and in the second frame; the mean of
+            where a pixel starts and arrives is taken.
+        aside: how much of that lies between the flow and the way.
     """
     height, width = flow.shape[1:]
     bottom, side, start = np.float32(height - 1), np.float32(width - 1), np.float32(0)
-    curve = np.float32(0.25) * (np.float32(1) - share)
+    half = np.float32(0.5) * aside
     for y in range(height):
         for x in range(width):
             v, u = flow[0, y, x], flow[1, y, x]
             down = min(max(start, np.float32(y) + v), bottom)
             across = min(max(start, np.float32(x) + u), side)
-            bent[0, y, x] = v - curve * (here[0, y, x] + _between(there[0], down, across))
-            bent[1, y, x] = u - curve * (here[1, y, x] + _between(there[1], down, across))
+            bent[0, y, x] = v - half * (here[0, y, x] + _between(there[0], down, across))
+            bent[1, y, x] = u - half * (here[1, y, x] + _between(there[1], down, across))
 
 
 @inlined

@@ -11,6 +11,7 @@ import numpy as np
 
 from tsr.core.errors import SettingsError
 from tsr.core.exposure import FULL
+from tsr.core.motion import aside, times_between
 from tsr.core.motion_loops import PATCH, ROUNDS, STRIDE
 from tsr.core.rect import exposure_weights
 from tsr.core.tiling import MOTION_REACH, Span, spans
@@ -55,10 +56,10 @@ class MovedFrames:
         first, last = groups
         made = self._kernels.volume(channels, 2 * (last - first), height, width)
         late = float(exposure_weights(2, exposure)[1])
-        times = ((1 - late) / 2, 1 - late / 2)
+        times = [x for time in times_between(exposure) for x in (time, 1 - time)]
         sizes = list(_sizes(height, width))
         skipped = int(halved and len(sizes) > 1)
-        shares = np.array([x for time in times for x in (time, 1 - time)] + [late], np.float32)
+        shares = np.array([*times, late, *(aside(time, exposure) for time in times)], np.float32)
         for low, high in spans(last - first, GROUPS, first):
             pairs = max(low - 1, 0), min(high, num_given - 1)
             table = self._kernels.table(("moved", exposure), shares)

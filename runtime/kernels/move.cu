@@ -96,14 +96,15 @@ struct Flows {
 };
 
 /// The straight ways (2, 2, pairs, 2, height, width) on which pixels are where their curves are: by
-/// time, direction and pair. Block.z is both of the former.
+/// time, direction and pair. Block.z is both of the former, for which `shares` have how much of a gain
+/// lies aside of the flow.
 HD void bend(const Block& block, const Team& team, const Flows& flows, int first_pair, int pairs,
              const float* shares, int num_given, float* bent) {
     const int time = block.z / 2, way = block.z % 2, pair = first_pair + block.y;
     const Stride size = (Stride)flows.height * flows.width;
     const float *down = flows.of(way, pair, 0), *right = flows.of(way, pair, 1);
     float* made = bent + ((Stride)block.z * pairs + block.y) * 2 * size;
-    const float curve = 0.25f * (1.0f - shares[2 * time + way]);
+    const float part = 0.5f * shares[5 + block.z];
     for (int n = team.rank; n < kThreads; n += team.size) {
         const int item = block.x * kThreads + n, y = item / flows.width, x = item % flows.width;
         if (y >= flows.height) continue;
@@ -114,14 +115,14 @@ HD void bend(const Block& block, const Team& team, const Flows& flows, int first
             const Gain here = flows.gain(pair + way, axis, num_given);
             const Gain there = flows.gain(pair + 1 - way, axis, num_given);
             made[axis * size + item] =
-                (axis ? u : v) - curve * (here.held_at(y, x) + between(there, to_y, to_x));
+                (axis ? u : v) - part * (here.held_at(y, x) + between(there, to_y, to_x));
         }
     }
 }
 
 /// Both fast frames of a given one, whose mean over the exposure is the one given. `frames` are those
 /// given from number `first` on, `bent` the ways of the pairs from `first_pair` on; `shares` are the
-/// times of the frames of a pair and what is left of each to 1, then what the second weighs.
+/// times of the frames of a pair and what is left of each to 1, what the second weighs, and more.
 HD void move(const Block& block, const Team& team, const float* frames, Stride stride, int first, int height,
              int width, const float* bent, int flow_height, int flow_width, int first_pair, int pairs,
              const float* shares, int num_given, float* made, Stride made_stride, int group) {

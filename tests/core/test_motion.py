@@ -66,7 +66,7 @@ def test_what_swings_is_moved_along_its_curve(monkeypatch: pytest.MonkeyPatch) -
     slow = rect_downsample(truth, 2)
     curved = motion.doubled(slow)
 
-    def straight(flow: Volume, here: Volume, there: Volume, share: float, bent: Volume) -> None:
+    def straight(flow: Volume, here: Volume, there: Volume, amount: float, bent: Volume) -> None:
         bent[:] = flow
 
     monkeypatch.setattr(loops, "bend", straight)
