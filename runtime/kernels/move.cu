@@ -100,7 +100,7 @@ struct Flows {
 /// lies aside of the flow.
 HD void bend(const Block& block, const Team& team, const Flows& flows, int first_pair, int pairs,
              const float* shares, int num_given, float* bent) {
-    const int time = block.z / 2, way = block.z % 2, pair = first_pair + block.y;
+    const int way = block.z % 2, pair = first_pair + block.y;
     const Stride size = (Stride)flows.height * flows.width;
     const float *down = flows.of(way, pair, 0), *right = flows.of(way, pair, 1);
     float* made = bent + ((Stride)block.z * pairs + block.y) * 2 * size;
