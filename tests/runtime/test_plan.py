@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsr.core.ladder import FACTORS, START_SCALES, Climb, NetworkPass, ScaleLadder
+from tsr.core.ladder import FACTORS, INTERPOLATIONS, START_SCALES, Climb, NetworkPass, ScaleLadder
 from tsr.core.resize import apply_taps, cubic_taps, double_taps
-from tsr.core.tiling import NETWORK_HALO
+from tsr.core.tiling import MOTION_REACH, NETWORK_HALO
 from tsr.runtime.plan import known_frames, network_taps, plan_segment, plan_segments
 
 ladders = st.builds(
-    lambda start, factor, exposure, finest: ScaleLadder(
-        start, factor, exposure, max(start, finest)
+    lambda start, factor, exposure, finest, interpolation: ScaleLadder(
+        start, factor, exposure, max(start, finest), interpolation
     ),
     st.sampled_from(START_SCALES),
     st.sampled_from(FACTORS),
     st.sampled_from([1.0, 1.0, 0.6, 0.25]),
     st.sampled_from(START_SCALES),
+    st.sampled_from(INTERPOLATIONS),
 )
 lengths = st.integers(2, 40)
 
@@ -56,9 +57,12 @@ def reads(step, num_frames: int) -> tuple[int, int]:
     if isinstance(step.step, Climb):
         return step.made
     num_given = num_frames * step.step.before.t
-    # Output frame n sees cubic-interpolated frames n - 3 … n + 3, border frames repeated.
+    # Output frame n sees interpolated frames n - 3 … n + 3, border frames repeated.
     halo = NETWORK_HALO.t
     seen = np.clip(np.arange(step.made[0] - halo, step.made[1] + halo), 0, 2 * num_given - 1)
+    if step.step.interpolation == "motion":
+        near, far = seen[0] // 2 - MOTION_REACH, seen[-1] // 2 + MOTION_REACH
+        return max(int(near), 0), min(int(far) + 1, num_given)
     taps = double_taps(num_given, step.step.exposure)
     columns = np.flatnonzero(taps.matrix()[seen].any(axis=0))
     return int(columns[0]), int(columns[-1]) + 1
