@@ -123,6 +123,30 @@ def test_a_part_has_the_bits_of_the_whole(
     np.testing.assert_array_equal(again, whole[:, repeated])
 
 
+def test_parts_in_order_follow_each_pair_once(slow: Volume) -> None:
+    """And no more is remembered than a next part may ask for."""
+    asked: list[int] = []
+
+    def follow(
+        pair: int, before: motion.Pyramid, after: motion.Pyramid
+    ) -> tuple[motion.Flow, motion.Flow]:
+        asked.append(pair)
+        return motion.forth_and_back(pair, before, after)
+
+    frames = slow.shape[1]
+    remembered = motion.remembering(follow)
+    parts = [
+        motion.moved(slow, np.arange(first, first + 4), 0, frames, follow=remembered)
+        for first in range(0, 2 * frames, 4)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), motion.doubled(slow))
+    assert sorted(asked) == list(range(frames - 1))
+    pyramid = [slow[:, 0].mean(axis=0)]
+    for pair in (0, motion.SHARED, motion.SHARED + 1, 0):
+        remembered(pair + frames, pyramid, pyramid)
+    assert asked.count(frames) == 2
+
+
 def test_threads_do_not_show(slow: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for cores in (1, 3):
