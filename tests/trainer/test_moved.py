@@ -10,19 +10,29 @@ import torch
 from click.testing import CliRunner
 
 from tsr.core import motion
+from tsr.core.ladder import INTERPOLATIONS
+from tsr.core.metrics import psnr
 from tsr.core.rect import rect_downsample
 from tsr.core.volume import Volume
-from tsr.evaluation.moving_scenes import Drift
+from tsr.evaluation.moving_scenes import Drift, texture
 from tsr.evaluation.scenes import render
+from tsr.evaluation.shapes import grid
 from tsr.trainer import moved
 from tsr.trainer.config import TrainConfig
 from tsr.trainer.consistency import Consistency
 from tsr.trainer.examples import WITHIN, internal_sources
 from tsr.trainer.loop import train_on_volume
-from tsr.trainer.moved import crop_sampler, interpolation_for, moved_sources
+from tsr.trainer.moved import (
+    CLEARLY,
+    crop_sampler,
+    interpolation_for,
+    moved_sources,
+    psnr_back,
+)
 from tsr.trainer.network import TsrNetwork, load_model
 from tsr.trainer.state import TrainState
-from tsr.trainer.torch_ops import examples
+from tsr.trainer.torch_ops import examples, network_input
+from tsr.trainer.validation import Validation
 
 CPU = torch.device("cpu")
 CROP = (16, 16, 16)
@@ -118,6 +128,44 @@ def test_the_video_decides(drift: Volume) -> None:
     assert interpolation_for(drift, CPU)[0] == "motion"
     wheel = clips.rotating_spokes(24, 40, 48, turn=0.35)
     assert interpolation_for(wheel, CPU)[0] == "cubic"
+
+
+class Shaking:
+    """A texture that swings slowly and shakes across, to and fro within 1.7 frames."""
+
+    def frame(self, time: float, height: int, width: int) -> Volume:
+        y, x = grid(height, width)
+        swing = 4 * np.sin(2 * np.pi * time / 8 / 14) / height
+        shake = np.sin(2 * np.pi * time / 8 / 1.7) / height
+        return np.repeat(texture(y - np.float32(swing), x - np.float32(shake), 4)[None], 3, axis=0)
+
+
+def test_what_half_the_rate_hides_shows_at_the_video_s_own() -> None:
+    """There the shaking is blur, and moving foretells the rest."""
+    video = rect_downsample(np.stack(list(render(Shaking(), 192, 56, 64)), axis=1), 8)
+    given, reason = interpolation_for(video, CPU)
+    assert given == "cubic"
+    assert "but at its own rate" in reason
+    still_shaking = torch.from_numpy(video)[None]
+    moved, faded = (psnr_back(still_shaking, 1.0, given) for given in INTERPOLATIONS)
+    assert moved < faded + 1
+
+
+@pytest.mark.parametrize(("speed", "better"), [(0.6, "cubic"), (2.0, "motion")])
+def test_slow_motion_fades_as_well_as_it_moves(speed: float, better: str) -> None:
+    """Below a pixel per frame: what half the rate says of that the video's own corrects."""
+    scene = Drift(speed=speed / 8, direction=0.4, seed=1)
+    truth = rect_downsample(np.stack(list(render(scene, 128, 56, 64)), axis=1), 4)
+    slow = torch.from_numpy(rect_downsample(truth, 2))[None]
+    inner = slice(None), slice(4, -4)
+    found = {
+        given: psnr(network_input(slow, 1.0, given)[0].numpy()[inner], truth[inner])
+        for given in INTERPOLATIONS
+    }
+    assert max(found, key=lambda given: found[given]) == better
+    validation = Validation(slow[0].numpy(), CPU, (1.0,), "motion")
+    assert validation.plain_psnr > validation.cubic_psnr + CLEARLY
+    assert interpolation_for(slow[0].numpy(), CPU)[0] == better
 
 
 def test_the_model_says_what_it_is_given(tmp_path: Path, drift: Volume) -> None:
