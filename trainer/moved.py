@@ -36,10 +36,10 @@ those a network that was given moved frames lost 2.6 dB at the first pass (RESUL
 
 EASIER = 0.2
 """dB by which moving must be better still at the video's own rate, where motion is half as large:
-it is by 0.6 to 2.5 on four clips at three rates. Where things shake within two frames or three, half
-the rate shows them as blur, and looks better than it is: -0.1 on a vibration where a network from
-moved frames lost 0.9 dB of its result. What moves by less than a pixel per frame fades as well as
-it moves, or better by up to 1.2 dB (RESULTS.md)."""
+it is by 0.6 to 2.5 on four clips at three rates. Where things shake within two frames or three,
+half the rate shows them as blur, and looks better than it is: -0.1 on a vibration where a network
+from moved frames lost 0.9 dB of its result. What moves by less than a pixel per frame fades as well
+as it moves, or better by up to 1.2 dB (RESULTS.md)."""
 
 ENOUGH = 2.0
 """dB that suffice there in any case."""
