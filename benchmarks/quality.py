@@ -107,8 +107,8 @@ def load_report(path: Path, *, fresh: bool) -> Report:
 def measure_clip(
     job: Job, methods: Sequence[str | Ours], clip: dict[str, Any], save: Callable[[], None]
 ) -> None:
-    """All methods on one truth at one factor, entered into `clip` and saved one by one."""
-    degrade(job)
+    """All methods on one truth at one factor, whose slow video is there, entered into `clip` and
+    saved one by one."""
     info = probe(job.slow)
     clip["size"] = [info.width, info.height]
     clip["frames"] = [info.num_frames, info.num_frames * job.factor]
@@ -137,6 +137,7 @@ def measure_all(
                 shutil.rmtree(work, ignore_errors=True)
             job = jobs[folder.name] = Job(truth=folder / "gt.mkv", folder=work, factor=factor)
             clip = clips.setdefault(folder.name, {"methods": {}})
+            degrade(job)
             measure_clip(job, methods, clip, save)
             print(scores_table({folder.name: clip}), flush=True)
         sheet = given.out / f"sheet_x{factor}.png"
