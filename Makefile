@@ -133,6 +133,12 @@ bench-quality: setup $(VENV)/.bench
 	$(BIN)/python -m benchmarks.quality $(QUALITY)
 	$(BIN)/python -m benchmarks.results_md
 
+# The same clips from a moving hand, and as a phone records them.
+.PHONY: bench-conditions
+bench-conditions: setup $(VENV)/.bench
+	$(BIN)/python -m benchmarks.conditions $(CONDITIONS)
+	$(BIN)/python -m benchmarks.results_md
+
 # Which step of the ladder loses what, with the models that bench-quality has trained.
 .PHONY: bench-ladder
 bench-ladder: setup

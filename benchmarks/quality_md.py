@@ -52,6 +52,24 @@ def quality(report: Report) -> str:
     return "\n\n".join(parts)
 
 
+CONDITIONS = {
+    "hand": """Seen by a camera carried in a hand: a window of three quarters of each clip's rows \
+and columns drifts and shakes over it, so that everything moves, in the truth as well; then as \
+above.""",
+    "phone": """As a phone records: the slow video has noise of 3/255 in each colour, and is H.264 \
+of CRF 23 in 4:2:0; the truth is the clip's.""",
+}
+
+
+def conditions(report: Report) -> str:
+    """Each condition at ×8: scores by clip, means."""
+    parts = ["`benchmarks.conditions`: the clips above, which stand still and are lossless, at ×8."]
+    for condition, clips in report["factors"].items():
+        parts += [f"### {condition.capitalize()}", CONDITIONS[condition], scores_table(clips)]
+        parts += [f"Means of the {len(clips)} clips:", means(clips), *_notes(clips)]
+    return "\n\n".join(parts)
+
+
 def scores_table(clips: dict[str, Report]) -> str:
     """One row per clip and method."""
     head = ["clip", "method", *(title for title, _ in COLUMNS.values()), "PSNR over linear"]

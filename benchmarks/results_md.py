@@ -16,7 +16,7 @@ from benchmarks.gpu_md import gpu
 from benchmarks.ladder_md import ladder
 from benchmarks.machine import ROOT
 from benchmarks.markdown import flat, table
-from benchmarks.quality_md import quality
+from benchmarks.quality_md import conditions, quality
 from benchmarks.training_md import busy, ideas, training, trials
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -28,7 +28,7 @@ means that other work ran beside the measurement: its times are then too long, i
 are not affected.
 """
 FIRST = (
-    *("quality", "ladder", "aliasing", "examples", "exposure", "exposure-worth"),
+    *("quality", "conditions", "ladder", "aliasing", "examples", "exposure", "exposure-worth"),
     *("cpu", "int8", "network"),
 )
 
@@ -101,6 +101,7 @@ def _kind(name: str) -> str:
 
 RENDERERS: dict[str, tuple[str, Callable[[Report], str]]] = {
     "quality": ("Quality on real clips", quality),
+    "conditions": ("Under other conditions", conditions),
     "aliasing": ("Motion aliasing", aliasing),
     "ladder": ("Where the ladder loses", ladder),
     "examples": ("Kinds of examples", examples),
