@@ -35,6 +35,12 @@ On turning spokes, making them 8 times instead of 4 in 400 steps gained 0.4 dB, 
 VOXELS = 1_000_000
 """About this much of the video, its liveliest frames, is made: as long as some twenty steps."""
 
+UNSEEN = 0.025
+"""Weight of all that the network adds to moved frames, beside the errors of pairs. What goes to and
+fro from frame to frame is in no mean of two frames, and nothing else holds it: in a training of
+14,000 steps it grew into stripes on what moved fast, and the first pass lost 4 dB. Frames that fade
+into each other lack more than that; there this weight costs 0.3 dB (RESULTS.md, "Trials")."""
+
 SIZES = (1, 0.9, 0.81, 0.73, 0.65)
 """At which the frames are offered, as a share of the video's height and width. Shrinking commutes
 with averaging, so that pairs are known at every size; and one size alone, few frames of few pixels,
@@ -118,8 +124,8 @@ class Consistency:
 
         Returns:
             The network's input, (count, 3, T, H + 16, W + 16), interpolated from T / 2 frames
-            between the input's; and the input's frames that pairs of what it makes of them shall
-            average to, (count, 3, T / 2 - 3, H, W).
+            between the input's; and what each frame that it makes of them and the next one shall
+            average to, (count, 3, T - 7, H, W): by turns a frame of the input and one of those.
         """
         halo = NETWORK_HALO
         drawn = self._sampler.draw(count, generator, halo.h)  # T + 1 frames
@@ -129,11 +135,25 @@ class Consistency:
             base = cubic_t2(drawn[:, :, 1::2], self._exposure)
         inside = slice(halo.h, -halo.h), slice(halo.w, -halo.w)
         # What is made of frames 1, 3, 5 … begins with 1; behind the halo, with the pair of frame 4.
-        return base, drawn[:, :, halo.t + 1 : -halo.t - 1 : 2, *inside]
+        return base, drawn[:, :, halo.t + 1 : -halo.t - 1, *inside]
 
-    def error(self, made: Tensor, known: Tensor) -> Tensor:
-        """Mean squared error of what the network made, (B, 3, T - 6, H, W), in pairs."""
-        return (rect2(made, self._exposure) - known).square().mean()
+    def error(self, base: Tensor, residual: Tensor, known: Tensor) -> Tensor:
+        """Mean squared error of the pairs that the network made of the input's frames; and where
+        frames are moved, of those under which it was given one, and a little of all that it added.
+
+        Back-projection brings the latter to what was given when it runs. If they were free here,
+        they would help to make the input's frames, and what runs would learn less.
+
+        Args:
+            base, residual: (B, 3, T - 6, H, W), what it was given of the frames, and adds to them.
+            known: as `draw` returns it.
+        """
+        made = base + residual
+        shot = (rect2(made, self._exposure) - known[:, :, 0::2]).square().mean()
+        if self._interpolation == "cubic":
+            return shot
+        given = (rect2(made[:, :, 1:-1], self._exposure) - known[:, :, 1::2]).square().mean()
+        return shot + given + UNSEEN * residual.square().mean()
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
         base: (B, 3, T, H, W), what the network is given.
         wanted: (B, 3, T', H', W'), the residual that it shall make of it.
         between: (C, 3, T, H, W), what it is given besides, of the video's own rate.
-        known: what pairs of the frames that it makes of that shall average to.
+        known: what each frame that it makes of that and the next one shall average to.
     """
 
     base: Tensor
@@ -162,5 +162,5 @@ def errors(
         return loss, loss
     assert group.known is not None  # drawn together
     share = len(group.between) / len(batch.between)
-    frames = group.between[:, :, *INSIDE] + made[count:]
-    return loss, loss + share * CONSISTENCY_WEIGHT * consistency.error(frames, group.known)
+    error = consistency.error(group.between[:, :, *INSIDE], made[count:], group.known)
+    return loss, loss + share * CONSISTENCY_WEIGHT * error

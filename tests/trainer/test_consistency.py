@@ -16,7 +16,7 @@ from tsr.trainer.consistency import Consistency
 from tsr.trainer.loop import train_on_volume
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.state import TrainState, Weights, copied
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
 
 CPU = torch.device("cpu")
 CROP = (16, 16, 16)
@@ -52,16 +52,48 @@ def test_pairs_of_what_is_made_lie_on_the_input_s_frames(exposure: float) -> Non
     examples.remake(silent())
     base, known = examples.draw(64, torch.Generator().manual_seed(0))
     assert base.shape == (64, 3, 16, 32, 32)
-    assert known.shape == (64, 3, 5, 16, 16)
+    assert known.shape == (64, 3, 9, 16, 16)
     made = inside(base)
     # Where the video begins and ends, interpolation repeats frames.
     middle = (known[:, 0].amin((1, 2, 3)) > 4.5 * STEP) & (
         known[:, 0].amax((1, 2, 3)) < 14.5 * STEP
     )
     assert int(middle.sum()) >= 4
-    assert float(examples.error(made[middle], known[middle])) < (0.02 * STEP) ** 2
-    late = examples.error(made[middle].roll(1, 2), known[middle])
+    nothing = torch.zeros_like(made[middle])
+    assert float(examples.error(made[middle], nothing, known[middle])) < (0.02 * STEP) ** 2
+    late = examples.error(made[middle].roll(1, 2), nothing, known[middle])
     assert float(late) > (0.1 * STEP) ** 2
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.5])
+def test_what_was_given_is_known_as_well(exposure: float) -> None:
+    """What brings pairs to the input's frames by leaving those that were given is an error, too."""
+    examples = Consistency(places(20), CROP, CPU, exposure=exposure, interpolation="motion")
+    examples.remake(silent())
+    _, known = examples.draw(4, torch.Generator().manual_seed(0))
+    made = torch.rand((4, 3, 10, 16, 16), generator=torch.Generator().manual_seed(1))
+    exact = torch.stack(
+        [rect2(made[:, :, n : n + 2], exposure)[:, :, 0] for n in range(known.shape[2])], dim=2
+    )
+    nothing = torch.zeros_like(made)
+    assert float(examples.error(made, nothing, exact)) < 1e-12
+    for shot, given in ((0, STEP), (STEP, 0)):
+        wrong = exact.clone()
+        wrong[:, :, 0::2] += shot
+        wrong[:, :, 1::2] += given
+        assert float(examples.error(made, nothing, wrong)) == pytest.approx(STEP**2, rel=1e-3)
+
+
+def test_what_no_pair_shows_is_not_free() -> None:
+    """What goes to and fro everywhere alike: less of it is better, and the more, the worse."""
+    examples = Consistency(places(20), CROP, CPU, interpolation="motion")
+    examples.remake(silent())
+    base, known = examples.draw(4, torch.Generator().manual_seed(0))
+    to_and_fro = torch.tensor([STEP, -STEP]).repeat(5)[:, None, None].expand(4, 3, -1, 16, 16)
+    errors = [float(examples.error(inside(base), n * to_and_fro, known)) for n in range(3)]
+    added = consistency.UNSEEN * STEP**2
+    assert errors[1] - errors[0] == pytest.approx(added, rel=1e-2)
+    assert errors[2] - errors[0] == pytest.approx(4 * added, rel=1e-2)
 
 
 def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
@@ -100,7 +132,8 @@ def test_frames_between_are_made_by_the_weights_of_now() -> None:
     (base, known), again, other = drawn
     assert torch.equal(base, again[0])
     assert torch.equal(known, again[1])
-    assert torch.equal(known, other[1])
+    assert torch.equal(known[:, :, 0::2], other[1][:, :, 0::2])  # the input's
+    assert not torch.equal(known[:, :, 1::2], other[1][:, :, 1::2])
     assert not torch.equal(base, other[0])
 
 
@@ -131,7 +164,7 @@ def test_of_a_large_video_enough_frames_for_a_crop_are_made(
     few.remake(silent())
     assert few.copies[0].shape == (3, 19, 20, 24)
     _, known = few.draw(8, torch.Generator().manual_seed(0))
-    assert known.shape == (8, 3, 5, 16, 16)
+    assert known.shape == (8, 3, 9, 16, 16)
 
 
 def test_copies_that_do_not_hold_an_oblong_crop_are_left_out() -> None:
