@@ -39,7 +39,7 @@ UNSEEN = 0.025
 """Weight of all that the network adds to moved frames, beside the errors of pairs. What goes to and
 fro from frame to frame is in no mean of two frames, and nothing else holds it: in a training of
 14,000 steps it grew into stripes on what moved fast, and the first pass lost 4 dB. Frames that fade
-into each other lack more than that; there this weight costs 0.3 dB (RESULTS.md, "Trials")."""
+into each other lack more than that; held as these are, they lose 0.3 dB (RESULTS.md, "Trials")."""
 
 SIZES = (1, 0.9, 0.81, 0.73, 0.65)
 """At which the frames are offered, as a share of the video's height and width. Shrinking commutes

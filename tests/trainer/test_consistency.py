@@ -16,7 +16,7 @@ from tsr.trainer.consistency import Consistency
 from tsr.trainer.loop import train_on_volume
 from tsr.trainer.network import TsrNetwork
 from tsr.trainer.state import TrainState, Weights, copied
-from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo, rect2
+from tsr.trainer.torch_ops import backproject_t2, cubic_t2, pad_halo
 
 CPU = torch.device("cpu")
 CROP = (16, 16, 16)
@@ -63,37 +63,6 @@ def test_pairs_of_what_is_made_lie_on_the_input_s_frames(exposure: float) -> Non
     assert float(examples.error(made[middle], nothing, known[middle])) < (0.02 * STEP) ** 2
     late = examples.error(made[middle].roll(1, 2), nothing, known[middle])
     assert float(late) > (0.1 * STEP) ** 2
-
-
-@pytest.mark.parametrize("exposure", [1.0, 0.5])
-def test_what_was_given_is_known_as_well(exposure: float) -> None:
-    """What brings pairs to the input's frames by leaving those that were given is an error, too."""
-    examples = Consistency(places(20), CROP, CPU, exposure=exposure, interpolation="motion")
-    examples.remake(silent())
-    _, known = examples.draw(4, torch.Generator().manual_seed(0))
-    made = torch.rand((4, 3, 10, 16, 16), generator=torch.Generator().manual_seed(1))
-    exact = torch.stack(
-        [rect2(made[:, :, n : n + 2], exposure)[:, :, 0] for n in range(known.shape[2])], dim=2
-    )
-    nothing = torch.zeros_like(made)
-    assert float(examples.error(made, nothing, exact)) < 1e-12
-    for shot, given in ((0, STEP), (STEP, 0)):
-        wrong = exact.clone()
-        wrong[:, :, 0::2] += shot
-        wrong[:, :, 1::2] += given
-        assert float(examples.error(made, nothing, wrong)) == pytest.approx(STEP**2, rel=1e-3)
-
-
-def test_what_no_pair_shows_is_not_free() -> None:
-    """What goes to and fro everywhere alike: less of it is better, and the more, the worse."""
-    examples = Consistency(places(20), CROP, CPU, interpolation="motion")
-    examples.remake(silent())
-    base, known = examples.draw(4, torch.Generator().manual_seed(0))
-    to_and_fro = torch.tensor([STEP, -STEP]).repeat(5)[:, None, None].expand(4, 3, -1, 16, 16)
-    errors = [float(examples.error(inside(base), n * to_and_fro, known)) for n in range(3)]
-    added = consistency.UNSEEN * STEP**2
-    assert errors[1] - errors[0] == pytest.approx(added, rel=1e-2)
-    assert errors[2] - errors[0] == pytest.approx(4 * added, rel=1e-2)
 
 
 def test_frames_between_are_pairs_that_begin_half_a_frame_later() -> None:
